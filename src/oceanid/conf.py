@@ -1,0 +1,190 @@
+"""The site's one OCEANID dictionary, read into typed values."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from oceanid.errors import InvalidSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """The embedded local engine.
+
+    Args:
+        cpus: Processors that jobs may use; None for all of this machine's.
+        memory_mib: Memory that jobs may use; None for nine tenths of this machine's.
+        run_as: Another Unix user to run jobs as; needs root.
+        disk_reserve_mib: Free space below which no job starts and a writing one is ended.
+        max_output_mib: The most that one file of a job may hold; None for no limit.
+    """
+
+    cpus: int | None = None
+    memory_mib: int | None = None
+    run_as: str = ""
+    disk_reserve_mib: int = 512
+    max_output_mib: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one user may have at once; 0 means no limit.
+
+    Args:
+        active_jobs: Jobs that were executed and have not ended.
+        running_tasks: Tasks at an engine without a queue of its own.
+        tasks_per_job: Processes of one array job.
+    """
+
+    active_jobs: int = 100_000
+    running_tasks: int = 0
+    tasks_per_job: int = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long finished jobs stay, with their events, tasks and directories.
+
+    Args:
+        days: Days after the end; None keeps for ever.
+        by_app: Days for each app's label, instead of ``days``.
+        by_user: Days for each user's name, instead of both.
+    """
+
+    days: int | None = None
+    by_app: Mapping[str, int | None] = field(default_factory=dict)
+    by_user: Mapping[str, int | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Supervisor:
+    """The supervisor's clocks, in seconds.
+
+    Args:
+        lease_s: How long a lease lasts without renewal.
+        beat_s: How often leases are renewed and the heartbeat is written.
+        poll_s: How often SQLite is asked whether anything changed.
+        sweep_s: How often everything is looked at although nothing seemed to change.
+        step_timeout_s: The most that one step at an engine may take.
+        stop_grace_s: How long a stop waits for steps under way.
+        results_timeout_s: The most that a results function may take.
+        results_tries: How often a failing results function is tried.
+    """
+
+    lease_s: float = 10.0
+    beat_s: float = 3.0
+    poll_s: float = 0.1
+    sweep_s: float = 30.0
+    step_timeout_s: float = 60.0
+    stop_grace_s: float = 3.0
+    results_timeout_s: float = 3600.0
+    results_tries: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that a site may set, each with a default that works.
+
+    Args:
+        data_dir: Where job directories and engines' spools live.
+        admin_title: The heading of the section in the site admin.
+        base_url: The portal's own address as jobs reach it, for callbacks; "" when unknown.
+        callback_days: How long a callback address stays valid.
+        default_scheduler: The scheduler of jobs that name none.
+        secret_keys: Keys for secrets at rest, newest first; empty derives one from SECRET_KEY.
+        live: ``auto``, ``stream`` or ``poll``: how pages follow changes.
+    """
+
+    data_dir: str = ""
+    admin_title: str = "Tethys Compute"
+    base_url: str = ""
+    callback_days: int = 30
+    default_scheduler: str = "local"
+    secret_keys: tuple[str, ...] = ()
+    live: str = "auto"
+    local: Local = field(default_factory=Local)
+    limits: Limits = field(default_factory=Limits)
+    retention: Retention = field(default_factory=Retention)
+    supervisor: Supervisor = field(default_factory=Supervisor)
+
+
+_SECTIONS: Mapping[str, type[Any]] = {
+    "local": Local,
+    "limits": Limits,
+    "retention": Retention,
+    "supervisor": Supervisor,
+}
+
+
+def read(given: Mapping[str, Any]) -> Settings:
+    """Read an OCEANID dictionary; keys are the fields' names in capitals.
+
+    Raises:
+        InvalidSettings: A key is unknown or a value has the wrong type.
+    """
+    return _build(Settings, given, "OCEANID")
+
+
+def current() -> Settings:
+    """The running site's settings."""
+    from django.conf import settings
+
+    return read(getattr(settings, "OCEANID", {}))
+
+
+def data_dir() -> Path:
+    """The absolute directory of everything that Oceanid keeps outside the database."""
+    configured = current().data_dir
+    if configured:
+        return Path(configured).expanduser().resolve()
+    from django.conf import settings
+
+    base = getattr(settings, "BASE_DIR", None) or _xdg_data()
+    return Path(base).resolve() / "var" / "oceanid"
+
+
+def _xdg_data() -> Path:
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "oceanid"
+    return Path.home() / ".local" / "share" / "oceanid"
+
+
+def _build(kind: type[Any], given: Mapping[str, Any], path: str) -> Any:
+    if not isinstance(given, Mapping):
+        raise InvalidSettings(f"{path} must be a dictionary, not {type(given).__name__}.")
+    known = {each.name.upper(): each for each in fields(kind)}
+    values: dict[str, Any] = {}
+    for key, value in given.items():
+        if key not in known:
+            raise InvalidSettings(
+                f"{path} has an unknown key “{key}”.", hint=f"Known are: {', '.join(known)}."
+            )
+        name = known[key].name
+        if name in _SECTIONS and kind is Settings:
+            values[name] = _build(_SECTIONS[name], value, f"{path}[{key!r}]")
+        else:
+            values[name] = _checked(value, getattr(kind(), name), f"{path}[{key!r}]")
+    return kind(**values)
+
+
+def _checked(value: Any, default: Any, path: str) -> Any:
+    if isinstance(default, tuple) and isinstance(value, list | tuple):
+        return tuple(value)
+    if isinstance(default, Mapping) and isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(default, float) and isinstance(value, int | float):
+        return float(value)
+    if default is None and (value is None or (isinstance(value, int) and value >= 0)):
+        return value
+    if isinstance(default, str) and isinstance(value, str | Path):
+        return str(value)
+    if default is not None and type(value) is type(default):
+        if isinstance(value, int) and value < 0:
+            raise InvalidSettings(f"{path} can't be negative.")
+        return value
+    wanted = "a whole number or None" if default is None else type(default).__name__
+    raise InvalidSettings(f"{path} must be {wanted}, not {value!r}.")
