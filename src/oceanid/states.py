@@ -81,6 +81,8 @@ _ALIVE: Final = frozenset(
         JobState.PAUSED,
         JobState.HELD,
         JobState.RESULTS_READY,
+        JobState.COMPLETE,
+        JobState.VARIOUS_COMPLETE,
         JobState.ERROR,
         JobState.ABORTED,
         JobState.OTHER,
@@ -94,7 +96,7 @@ JOB_MOVES: Final = MappingProxyType(
         JobState.VARIOUS: _ALIVE,
         JobState.PAUSED: _ALIVE,
         JobState.HELD: _ALIVE,
-        JobState.OTHER: _ALIVE | {JobState.COMPLETE, JobState.VARIOUS_COMPLETE},
+        JobState.OTHER: _ALIVE,
         JobState.RESULTS_READY: frozenset(
             {JobState.COMPLETE, JobState.VARIOUS_COMPLETE, JobState.ERROR, JobState.SUBMITTED}
         ),
@@ -149,7 +151,7 @@ TASK_MOVES: Final = MappingProxyType(
     {
         TaskState.QUEUED: frozenset({TaskState.SUBMITTED, TaskState.PAUSED, TaskState.ABORTED}),
         TaskState.SUBMITTED: _AT_ENGINE | TASK_FINAL | {TaskState.QUEUED},
-        TaskState.RUNNING: _AT_ENGINE | TASK_FINAL,
+        TaskState.RUNNING: _AT_ENGINE | TASK_FINAL | {TaskState.QUEUED},
         TaskState.PAUSED: _AT_ENGINE | TASK_FINAL | {TaskState.QUEUED},
         TaskState.HELD: _AT_ENGINE | TASK_FINAL | {TaskState.QUEUED},
         TaskState.TRANSFERRING: _AT_ENGINE | TASK_FINAL,
@@ -158,8 +160,8 @@ TASK_MOVES: Final = MappingProxyType(
         TaskState.ABORTED: frozenset[TaskState](),
     }
 )
-"""Where a task may go; SUBMITTED → QUEUED only when its batch is proved never submitted
-or the engine hands it back unstarted."""
+"""Where a task may go; → QUEUED when its batch is proved never submitted, when the engine
+hands it back unstarted, or when it failed and ``max_retries`` gives it another try."""
 
 
 class NodeState(StrEnum):

@@ -1,0 +1,23 @@
+"""The Django app."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class OceanidConfig(AppConfig):
+    """Oceanid inside a Django site."""
+
+    name = "oceanid"
+    verbose_name = _("Tethys Compute")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Load what registers itself: job types, system checks."""
+        from importlib import import_module
+        from importlib.util import find_spec
+
+        for module in ("oceanid.jobs.types", "oceanid.checks"):
+            if find_spec(module) is not None:
+                import_module(module)

@@ -1,0 +1,26 @@
+"""The tables: what is wanted of each job, and what was observed."""
+
+from oceanid.models.event import EventKind, JobEvent
+from oceanid.models.job import Job, JobQuerySet, job_class, register_job_class
+from oceanid.models.scheduler import AppScheduler, Scheduler
+from oceanid.models.supervision import Lease, SupervisorBeat
+from oceanid.models.task import Batch, Task, TaskRole
+from oceanid.models.workflow import WorkflowEdge, WorkflowNode
+
+__all__ = [
+    "AppScheduler",
+    "Batch",
+    "EventKind",
+    "Job",
+    "JobEvent",
+    "JobQuerySet",
+    "Lease",
+    "Scheduler",
+    "SupervisorBeat",
+    "Task",
+    "TaskRole",
+    "WorkflowEdge",
+    "WorkflowNode",
+    "job_class",
+    "register_job_class",
+]
