@@ -97,6 +97,7 @@ class Settings:
         default_scheduler: The scheduler of jobs that name none.
         secret_keys: Keys for secrets at rest, newest first; empty derives one from SECRET_KEY.
         live: ``auto``, ``stream`` or ``poll``: how pages follow changes.
+        metrics_token: What a scraper of /metrics brings as its bearer token; "" lets in staff only.
     """
 
     data_dir: str = ""
@@ -106,6 +107,7 @@ class Settings:
     default_scheduler: str = "local"
     secret_keys: tuple[str, ...] = ()
     live: str = "auto"
+    metrics_token: str = ""
     local: Local = field(default_factory=Local)
     limits: Limits = field(default_factory=Limits)
     retention: Retention = field(default_factory=Retention)

@@ -1,0 +1,1 @@
+"""Management commands for a site of one's own."""

@@ -1,0 +1,1 @@
+"""The embedded Django site: what `oceanid up` serves."""

@@ -1,0 +1,37 @@
+"""Addresses of the embedded portal."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.contrib.auth import views as auth
+from django.urls import include, path
+
+from oceanid.portal.apps import shown_apps
+from oceanid.portal.views import home
+from oceanid.web import health
+
+urlpatterns = [
+    path("", home, name="home"),
+    path(
+        "login/",
+        auth.LoginView.as_view(
+            template_name="oceanid_portal/login.html", redirect_authenticated_user=True
+        ),
+        name="login",
+    ),
+    path("logout/", auth.LogoutView.as_view(), name="logout"),
+    path(
+        "password/",
+        auth.PasswordChangeView.as_view(
+            template_name="oceanid_portal/password.html", success_url="/"
+        ),
+        name="password_change",
+    ),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("admin/", admin.site.urls),
+    path("compute/", include("oceanid.urls")),
+    *[path(f"apps/{config.label}/", include(f"{config.name}.urls")) for config in shown_apps()],
+]
