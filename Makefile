@@ -1,0 +1,105 @@
+# Every command of the project; `make help` lists them. None needs root.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+TETHYS := var/cache/tethys-venv
+ROUNDS ?= 30
+ARGS ?=
+PYTEST := $(BIN)/pytest
+export OCEANID_APPS ?= hymod
+export PYTHONPATH := $(CURDIR)/examples$(if $(PYTHONPATH),:$(PYTHONPATH))
+# A cloud machine's proxy must not catch what the tests say to themselves.
+export NO_PROXY := 127.0.0.1,localhost$(if $(NO_PROXY),$(comma)$(NO_PROXY))
+comma := ,
+
+.DEFAULT_GOAL := help
+.PHONY: help run setup test test-all test-postgres test-browser test-tethys faults bench \
+	bench-local bench-pages bench-smoke lint format docs pictures requirements clean
+
+help:  ## List the commands
+	@echo "make COMMAND, where COMMAND is one of:"
+	@sed -n 's/^\([a-z-]*\):[^#]*## *\(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | \
+		while IFS='|' read -r name about; do printf '%-16s %s\n' "$$name" "$$about"; done
+
+run: $(STAMP)  ## Set all up and start the portal (state in var/, or OCEANID_HOME)
+	@OCEANID_HOME="$${OCEANID_HOME:-$(CURDIR)/var}" exec $(BIN)/oceanid up $(ARGS)
+
+setup: $(STAMP)  ## Make the environment in .venv, as all the others do by themselves
+
+test: $(STAMP)  ## Run the tests; says what was skipped and which command runs it
+	$(PYTEST) -m "not faults and not browser and not tethys" $(ARGS)
+	@echo "Not run here: make test-postgres, test-browser, test-tethys, faults, bench."
+
+test-postgres: $(STAMP)  ## Run the tests on a private PostgreSQL cluster, made for it and removed
+	$(BIN)/python tools/with_postgres.py $(PYTEST) -m "not faults and not browser and not tethys" $(ARGS)
+
+test-browser: $(STAMP)  ## Drive the pages with a real Chromium
+	OCEANID_REQUIRE=$(call required,browser) $(PYTEST) -m browser tests/browser $(ARGS)
+
+test-tethys: $(STAMP) $(TETHYS)/.ready  ## Install into a real Tethys Portal and run a job there
+	OCEANID_TEST_TETHYS=$(CURDIR)/$(TETHYS) OCEANID_REQUIRE=$(call required,tethys) \
+		$(PYTEST) -m tethys tests/integration/tethys $(ARGS)
+
+faults: $(STAMP)  ## Kill, freeze and cut while jobs go through (ROUNDS=30)
+	OCEANID_FAULT_ROUNDS=$(ROUNDS) $(PYTEST) -m faults tests/faults $(ARGS)
+
+bench: bench-local bench-pages  ## Measure everything against its limits
+
+bench-local: $(STAMP)  ## Measure the local engine and execute() against their baselines
+	$(BIN)/python benchmarks/local.py $(ARGS)
+
+bench-pages: $(STAMP)  ## Measure the pages with 1,000,000 jobs against 1,000
+	$(BIN)/python benchmarks/pages.py $(ARGS)
+
+bench-smoke: $(STAMP)  ## See that the benchmarks work, on small numbers
+	$(BIN)/python benchmarks/local.py --smoke
+	$(BIN)/python benchmarks/pages.py --smoke
+
+lint: $(STAMP)  ## Check style, types, walls, migrations and what must not be in a file
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -m django makemigrations --check --dry-run --pythonpath .
+	$(BIN)/python tools/check_tree.py
+
+format: $(STAMP)  ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(STAMP)  ## Build the documentation into site/
+	$(BIN)/mkdocs build --strict --site-dir site
+
+pictures: $(STAMP)  ## Take the README's pictures again
+	$(BIN)/python tools/pictures.py $(ARGS)
+
+requirements: $(STAMP)  ## Compile requirements/*.txt anew
+	$(BIN)/pip-compile $(COMPILE) --extra postgres -o requirements/base.txt pyproject.toml
+	$(BIN)/pip-compile $(COMPILE) -o requirements/dev.txt requirements/dev.in
+	$(BIN)/pip-compile $(COMPILE) -o requirements/tethys.txt requirements/tethys.in
+
+clean:  ## Remove the environment, caches and what was built; var/ (the portal's state) stays
+	rm -rf $(VENV) $(TETHYS) build dist site .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+COMPILE := --upgrade --generate-hashes --strip-extras --allow-unsafe --no-header --no-emit-index-url \
+	--no-emit-trusted-host --no-emit-find-links
+required = $(if $(OCEANID_REQUIRE),$(OCEANID_REQUIRE)$(comma))$(1)
+
+$(STAMP): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Oceanid needs Python 3.11 or newer; this is `$(PYTHON) --version 2>&1`. Give another: make PYTHON=python3.11 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+		{ echo "This Python can't make environments; on Debian: apt-get install python3-venv" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(TETHYS)/.ready: requirements/tethys.txt pyproject.toml
+	mkdir -p $(dir $(TETHYS))
+	test -x $(TETHYS)/bin/python || $(PYTHON) -m venv $(TETHYS)
+	$(TETHYS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tethys.txt
+	$(TETHYS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,56 @@
+"""What the tests need from the machine: skipped with a cure, or failed where it is required."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
+TETHYS = Path(__file__).parents[1] / "var" / "cache" / "tethys-venv"
+
+
+def _browser() -> str:
+    if find_spec("playwright") is None:
+        return "playwright is not installed: make setup"
+    if os.environ.get("OCEANID_CHROMIUM") or any(map(shutil.which, CHROMIUMS)):
+        return ""
+    return "no Chromium: apt-get install chromium, then make test-browser"
+
+
+def _postgres() -> str:
+    return "" if os.environ.get("OCEANID_TEST_POSTGRES") else "no PostgreSQL: make test-postgres"
+
+
+def _tethys() -> str:
+    return "" if os.environ.get("OCEANID_TEST_TETHYS") else "no Tethys Portal: make test-tethys"
+
+
+LACKING = {"browser": _browser, "postgres": _postgres, "tethys": _tethys}
+"""For each marker, what is not there and the command that brings it; "" when it is there."""
+
+
+def required() -> set[str]:
+    """The markers whose tests must not be skipped, from OCEANID_REQUIRE."""
+    names = {name.strip() for name in os.environ.get("OCEANID_REQUIRE", "").split(",")} - {""}
+    unknown = names - LACKING.keys()
+    if unknown:
+        raise pytest.UsageError(
+            f"OCEANID_REQUIRE names {', '.join(sorted(unknown))}; known are {', '.join(LACKING)}."
+        )
+    return names
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose need is not met, or fail it where the need is required."""
+    for name, lacking in LACKING.items():
+        if item.get_closest_marker(name) is None:
+            continue
+        what = lacking()
+        if what and name in required():
+            pytest.fail(f"required, but {what}", pytrace=False)
+        if what:
+            pytest.skip(what)
