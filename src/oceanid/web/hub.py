@@ -1,0 +1,230 @@
+"""The hub: one task a process reads new events and fans them out to all that listen."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from django.db import connections
+from django.db.models import Q
+
+from oceanid.models import JobEvent
+
+logger = logging.getLogger("oceanid.web")
+
+LOOK_EVERY_S = 0.6
+GAP_LIFE_S = 10.0
+MOST_GAPS = 500
+MOST_EVENTS = 5000
+REMEMBERED = 5000
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Whose events somebody may hear of.
+
+    Args:
+        user_id: Their own.
+        groups: Those of jobs shared with these groups.
+        everyone: All.
+    """
+
+    user_id: int
+    groups: frozenset[int] = frozenset()
+    everyone: bool = False
+
+    def may_hear(self, change: Change) -> bool:
+        """Whether this change is theirs to see."""
+        return self.everyone or change.user_id == self.user_id or bool(change.groups & self.groups)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An event of a job, with what decides who may hear of it."""
+
+    event_id: int
+    job_id: int
+    user_id: int
+    groups: frozenset[int]
+
+
+@dataclass(eq=False, slots=True)
+class Listener:
+    """Somebody who listens: what they have not been told yet, and a bell."""
+
+    audience: Audience
+    waiting: set[int] = field(default_factory=set)
+    last_id: int = 0
+    is_behind: bool = False
+    bell: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def take(self) -> tuple[list[int], int]:
+        """The jobs that changed since the last call, and the last event's id."""
+        jobs, self.waiting = sorted(self.waiting), set()
+        self.bell.clear()
+        return jobs, self.last_id
+
+
+class Reader:
+    """Reads each event once, also one that is committed behind a later one.
+
+    On PostgreSQL ids are given before the commit, so event 12 may appear after 13 was read:
+    ids that were passed over are looked for again for some seconds.
+    """
+
+    def __init__(self, last_id: int) -> None:
+        self.last_id = last_id
+        self._gaps: dict[int, float] = {}
+
+    def read(self, *, with_groups: bool) -> list[Change]:
+        """The changes since the last call: one query."""
+        now = monotonic()
+        self._gaps = {each: until for each, until in self._gaps.items() if until > now}
+        wanted = Q(pk__gt=self.last_id)
+        if self._gaps:
+            wanted |= Q(pk__in=list(self._gaps))
+        changes = list(_changes(wanted, with_groups=with_groups, most=MOST_EVENTS))
+        for change in changes:
+            self._gaps.pop(change.event_id, None)
+            passed = range(max(self.last_id + 1, change.event_id - MOST_GAPS), change.event_id)
+            if self.last_id:
+                for each in passed:
+                    self._gaps[each] = now + GAP_LIFE_S
+            self.last_id = max(self.last_id, change.event_id)
+        while len(self._gaps) > MOST_GAPS:
+            self._gaps.pop(next(iter(self._gaps)))
+        return changes
+
+
+def _changes(wanted: Q, *, with_groups: bool, most: int) -> Iterable[Change]:
+    columns = ["pk", "job_id", "job__user_id", *(["job__groups"] if with_groups else [])]
+    rows = JobEvent.objects.filter(wanted).order_by("pk").values_list(*columns)[:most]
+    found: dict[int, Change] = {}
+    for row in rows:
+        groups = frozenset({row[3]} if with_groups and row[3] is not None else ())
+        known = found.get(row[0])
+        found[row[0]] = Change(row[0], row[1], row[2], groups | (known.groups if known else set()))
+    return found.values()
+
+
+def changes_since(last_id: int, audience: Audience, *, most: int = MOST_EVENTS) -> list[Change]:
+    """What somebody may hear of since an event: one query."""
+    wanted = Q(pk__gt=last_id)
+    if not audience.everyone and not audience.groups:
+        wanted &= Q(job__user_id=audience.user_id)
+    found = _changes(wanted, with_groups=bool(audience.groups), most=most)
+    return [change for change in found if audience.may_hear(change)]
+
+
+def newest_event() -> int:
+    """The id of the newest event, 0 when there is none."""
+    return JobEvent.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+
+
+def without_connection(work: Callable[..., T], *args: Any) -> T:
+    """Do something with the database, and hold no connection afterwards."""
+    try:
+        return work(*args)
+    finally:
+        for connection in connections.all(initialized_only=True):
+            if not connection.in_atomic_block:
+                connection.close()
+
+
+class Hub:
+    """The listeners of one event loop, and the task that reads for them while there are any."""
+
+    def __init__(self) -> None:
+        self.listeners: set[Listener] = set()
+        self.recent: deque[Change] = deque(maxlen=REMEMBERED)
+        self._oldest = 0
+        self._task: asyncio.Task[None] | None = None
+        self._reader: Reader | None = None
+
+    async def join(self, audience: Audience, last_id: int | None) -> Listener:
+        """Listen from an event on (None: from now on)."""
+        listener = Listener(audience)
+        self.listeners.add(listener)
+        if self._task is None or self._task.done():
+            self._reader = None
+            self._task = asyncio.create_task(self._run(), name="oceanid live hub")
+        while self._reader is None and not self._task.done():
+            await asyncio.sleep(0.02)
+        reached = self._reader.last_id if self._reader else 0
+        listener.last_id = reached
+        if last_id is not None and last_id < reached:
+            if last_id >= self._oldest:
+                missed = [each for each in self.recent if each.event_id > last_id]
+                listener.waiting = {each.job_id for each in missed if audience.may_hear(each)}
+            else:
+                listener.is_behind = True
+            listener.bell.set()
+        return listener
+
+    def leave(self, listener: Listener) -> None:
+        """Listen no more."""
+        self.listeners.discard(listener)
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        with ThreadPoolExecutor(1, thread_name_prefix="oceanid-live") as thread:
+            try:
+                start = await loop.run_in_executor(thread, without_connection, newest_event)
+                self._reader, self._oldest = Reader(start), start
+                self.recent.clear()
+                while self.listeners:
+                    await asyncio.sleep(LOOK_EVERY_S)
+                    await self._look(loop, thread)
+            finally:
+                self._reader = None
+                await asyncio.shield(loop.run_in_executor(thread, connections.close_all))
+
+    async def _look(self, loop: asyncio.AbstractEventLoop, thread: ThreadPoolExecutor) -> None:
+        reader = self._reader
+        assert reader is not None
+        with_groups = any(
+            each.audience.groups and not each.audience.everyone for each in self.listeners
+        )
+
+        def read() -> list[Change]:
+            for connection in connections.all(initialized_only=True):
+                connection.close_if_unusable_or_obsolete()
+            return reader.read(with_groups=with_groups)
+
+        try:
+            changes = await loop.run_in_executor(thread, read)
+        except Exception:
+            # The database may be away for a while; listeners keep their place.
+            logger.exception("The live hub could not read", extra={"action": "live-read-failed"})
+            await asyncio.sleep(2)
+            return
+        if not changes:
+            return
+        if len(self.recent) + len(changes) > REMEMBERED:
+            dropped = len(self.recent) + len(changes) - REMEMBERED
+            kept = [*self.recent, *changes]
+            self._oldest = max(self._oldest, kept[dropped - 1].event_id)
+        self.recent.extend(changes)
+        for listener in self.listeners:
+            heard = {each.job_id for each in changes if listener.audience.may_hear(each)}
+            listener.last_id = reader.last_id
+            if heard:
+                listener.waiting |= heard
+                listener.bell.set()
+
+
+_hubs: WeakKeyDictionary[asyncio.AbstractEventLoop, Hub] = WeakKeyDictionary()
+
+
+def hub() -> Hub:
+    """The hub of the running event loop."""
+    return _hubs.setdefault(asyncio.get_running_loop(), Hub())
