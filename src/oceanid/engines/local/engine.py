@@ -313,11 +313,11 @@ class _LiveBatches:
 
     def refresh(self) -> None:
         """See which batches came or went; costs one look at a folder's time when none did."""
-        changed = os.stat(self._spool.batches).st_mtime_ns
+        changed = Path(self._spool.batches).stat().st_mtime_ns
         if changed == self._folder_time and not self.stale:
             return
         self._folder_time, self.stale = changed, False
-        present = set(os.listdir(self._spool.batches))
+        present = {each.name for each in Path(self._spool.batches).iterdir()}
         self._closed &= present
         self._open = {name: claim for name, claim in self._open.items() if name in present}
         for name in present - self._closed - self._open.keys():

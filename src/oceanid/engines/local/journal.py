@@ -60,7 +60,7 @@ class Tail:
         return self._generations[:-1]
 
     def _find_generations(self) -> None:
-        changed = os.stat(self._spool.journals).st_mtime_ns
+        changed = Path(self._spool.journals).stat().st_mtime_ns
         if changed != self._folder_time:
             self._folder_time = changed
             self._generations = self._spool.generations()

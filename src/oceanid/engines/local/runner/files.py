@@ -1,7 +1,5 @@
 """Copies and opens files where a hostile job may have laid links, pipes and odd names."""
 
-# ruff: noqa: PTH - pathlib would double the runner's start-up time
-
 from __future__ import annotations
 
 import errno
@@ -18,7 +16,7 @@ _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
-class Refused(Exception):  # noqa: N818 - it is told to the user as an outcome
+class Refused(Exception):
     """The task can't go on: a code, the reason in plain words and what to do about it."""
 
     def __init__(self, code: str, reason: str, hint: str = "") -> None:

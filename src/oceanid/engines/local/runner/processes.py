@@ -1,7 +1,5 @@
 """Looks at processes: who lives, who descends from whom, what they hold and write."""
 
-# ruff: noqa: PTH - pathlib would double the runner's start-up time
-
 from __future__ import annotations
 
 import os
@@ -48,7 +46,7 @@ def adopt_orphans() -> bool:
     import ctypes
 
     pr_set_child_subreaper = 36  # prctl(2)
-    return ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0) == 0
+    return bool(ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0) == 0)
 
 
 def descendants(root: int) -> list[int]:

@@ -1,7 +1,5 @@
 """What the runner leaves on disk: the claim, the marks, the journal's lines; and what it reads."""
 
-# ruff: noqa: PTH - pathlib would double the runner's start-up time
-
 from __future__ import annotations
 
 import errno

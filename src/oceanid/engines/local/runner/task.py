@@ -1,7 +1,5 @@
 """Runs one task: starts it, keeps it within its limits, obeys commands, tells how it ended."""
 
-# ruff: noqa: PTH - pathlib would double the runner's start-up time
-
 from __future__ import annotations
 
 import errno
@@ -29,7 +27,7 @@ _MAXRSS_KIB = 1 if sys.platform.startswith("linux") else 1 / 1024
 _TRANSFER_IS_LONG = 32 * _MIB
 
 
-class Stopped(Exception):  # noqa: N818 - it is a wish that was granted
+class Stopped(Exception):
     """A stop was asked before the task's process was made."""
 
 
@@ -83,7 +81,7 @@ class _Work:
         self.pid = 0
         self.ended_at: float | None = None
         self.peak_mib: float | None = None
-        self.scratch = f"{runner.sandboxes}/tmp"
+        self.scratch = runner.scratch
         self.user = _user(runner.manifest.run_as)
         self.box: Sandbox | None = None
         self.verdict: End | None = None
