@@ -8,11 +8,12 @@ import json
 import os
 import secrets
 import sys
+import time
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from oceanid.errors import InvalidSettings
 
@@ -100,20 +101,22 @@ class Home:
     def hold(self) -> Iterator[bool]:
         """Hold the home for one running portal; yields False when another holds it."""
         with (self.make().path / "up.lock").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-            yield True
+            # Another process that only asks who runs here holds the lock for a moment.
+            for _ in range(10):
+                if _locked(lock, fcntl.LOCK_EX):
+                    yield True
+                    return
+                time.sleep(0.05)
+            yield False
 
     def running(self) -> Running | None:
         """The portal that runs on this home now, or None."""
-        if not self.path.is_dir():
+        try:
+            with (self.path / "up.lock").open("a") as lock:
+                if _locked(lock, fcntl.LOCK_SH):
+                    return None
+        except FileNotFoundError:
             return None
-        with self.hold() as free:
-            if free:
-                return None
         try:
             told = json.loads((self.path / "up.json").read_text())
             return Running(pid=int(told["pid"]), address=str(told["address"]))
@@ -129,6 +132,14 @@ class Home:
     def withdraw(self) -> None:
         """Take back what :meth:`announce` left. Idempotent."""
         (self.path / "up.json").unlink(missing_ok=True)
+
+
+def _locked(lock: IO[str], kind: int) -> bool:
+    try:
+        fcntl.flock(lock, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def write_private(file: Path, text: str) -> None:

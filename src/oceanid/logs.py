@@ -82,5 +82,7 @@ def configuration(level: str = "INFO") -> dict[str, Any]:
             "uvicorn": {"level": "WARNING", "handlers": [], "propagate": True},
             "django": {"level": "WARNING", "handlers": [], "propagate": True},
             "django.request": {"level": "ERROR"},
+            # A stranger's Host header is no event of ours, and must not fill the disk.
+            "django.security.DisallowedHost": {"level": "CRITICAL", "propagate": False},
         },
     }
