@@ -1,0 +1,1 @@
+"""An example app: it calibrates a rainfall–runoff model as a workflow of jobs."""
