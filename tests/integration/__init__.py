@@ -1,0 +1,1 @@
+"""Rooms together, in real processes."""

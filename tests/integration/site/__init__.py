@@ -1,0 +1,1 @@
+"""Oceanid in a plain Django site."""
