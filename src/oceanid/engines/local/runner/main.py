@@ -11,6 +11,7 @@ import sys
 import time
 
 from . import processes, record, task
+from .start import user_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Runner:
         self.journal = record.Journal(self.manifest.journal)
         self.marks = _open_marks(f"{folder}/marks", len(self.items))
         self.null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+        self.user_name, self.owner = user_of(self.manifest.run_as)
         self.current: record.Item | None = None
         self.stop_wanted = False
         self.pause_wanted = False
@@ -93,8 +95,10 @@ class Runner:
     def run(self) -> None:
         """Work through the items; what can't be started soon is handed back."""
         os.makedirs(self.scratch, exist_ok=True)
-        if self.manifest.run_as:
-            os.chmod(self.sandboxes, 0o711)  # noqa: S103 - the other user must get through
+        if self.owner is not None:
+            shared = self.manifest.sandboxes
+            for path in (os.path.dirname(shared), shared, self.sandboxes):
+                os.chmod(path, 0o711)  # noqa: S103 - the other user must get through
         for index, item in enumerate(self.items):
             if self.control_due:
                 self.read_control()

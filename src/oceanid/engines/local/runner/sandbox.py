@@ -65,7 +65,8 @@ class Sandbox:
                 between=self._between,
             )
             os.chmod(f"{self.path}/{self._executable}", 0o700)
-            program = f"{self.path}/{self._executable}"
+            # Another user can't see what lies above the sandbox, only its working directory.
+            program = f"{self.path if self.owner is None else '.'}/{self._executable}"
         for source, target, contents_only in item.inputs:
             self._take(source, target, contents_only=contents_only)
         if item.transfer_executable or item.inputs:

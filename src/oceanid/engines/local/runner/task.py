@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import os
-import pwd
 import resource
 import signal
 import sys
@@ -14,6 +12,7 @@ from . import files, processes
 from .files import Refused
 from .record import MAX_TEXT
 from .sandbox import Sandbox
+from .start import start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,7 +81,6 @@ class _Work:
         self.ended_at: float | None = None
         self.peak_mib: float | None = None
         self.scratch = runner.scratch
-        self.user = _user(runner.manifest.run_as)
         self.box: Sandbox | None = None
         self.verdict: End | None = None
         self._paused_at: float | None = None
@@ -95,18 +93,17 @@ class _Work:
         runner, item = self.runner, self.item
         self._check_disk()
         if item.transfer_files:
-            owner = (self.user.pw_uid, self.user.pw_gid) if runner.manifest.run_as else None
-            self.box = Sandbox(runner.sandboxes, item, owner=owner, between=runner.between)
+            self.box = Sandbox(runner.sandboxes, item, owner=runner.owner, between=runner.between)
             program, here = self.box.make(), self.box.path
         else:
             program, here = item.executable, item.initialdir
-        if runner.manifest.run_as:
-            os.chown(self.scratch, self.user.pw_uid, self.user.pw_gid)
+        if runner.owner is not None:
+            os.chown(self.scratch, *runner.owner)
         if runner.control_due:
             runner.read_control()
         if runner.stop_wanted:
             raise Stopped
-        self.pid = self._start(program, here)
+        self.pid = start(runner, item, program=program, here=here, boxed=self.box is not None)
         self._started = time.monotonic()
         runner.tell(item.proc, "RUN", None, {"pid": self.pid, "host": runner.manifest.host})
         self._wait()
@@ -124,113 +121,6 @@ class _Work:
                 files.remove_tree(self.scratch, name)
         except (OSError, RecursionError):  # what is left goes with forget()
             pass
-
-    def _start(self, program: str, here: str) -> int:
-        item = self.item
-        try:
-            os.chdir(here)
-        except OSError as problem:
-            raise Refused(
-                "not-started",
-                f"The directory “{here}” can't be entered: {os.strerror(problem.errno or 0)}.",
-            ) from problem
-        opened: list[int] = []
-        limit = self.runner.manifest.max_output_mib
-        try:
-            streams = self._streams(opened)
-            if limit is not None:
-                _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-                resource.setrlimit(resource.RLIMIT_FSIZE, (limit * _MIB, hard))
-            pid = self._spawn(program, [program, *item.arguments], streams)
-            if limit is not None and hasattr(resource, "prlimit"):
-                resource.prlimit(pid, resource.RLIMIT_FSIZE, (limit * _MIB, limit * _MIB))
-            return pid
-        except ProcessLookupError:
-            return pid
-        except (OSError, ValueError) as problem:
-            raise Refused("not-started", *_why_not(program, problem)) from problem
-        finally:
-            if limit is not None:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
-            for descriptor in opened:
-                os.close(descriptor)
-
-    def _streams(self, opened: list[int]) -> list[int]:
-        item = self.item
-        null = self.runner.null
-        given = [null, null, null]
-        if item.stdin and item.stdin != os.devnull:
-            try:
-                opened.append(os.open(item.stdin, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
-            except OSError as problem:
-                raise Refused(
-                    "not-started",
-                    f"The input “{item.stdin}” can't be read: {os.strerror(problem.errno or 0)}.",
-                ) from problem
-            os.set_blocking(opened[-1], True)
-            given[0] = opened[-1]
-        for number, path in ((1, item.stdout), (2, item.stderr)):
-            if not path or path == os.devnull:
-                continue
-            if number == 1 or path != item.stdout:
-                opened.append(
-                    files.open_output(path, initialdir=item.initialdir, append=item.stdout_append)
-                )
-            given[number] = opened[-1]
-        return given
-
-    def _spawn(self, program: str, argv: list[str], streams: list[int]) -> int:
-        environment = self._environment()
-        if self.runner.manifest.run_as:
-            import subprocess
-
-            return subprocess.Popen(
-                argv,
-                env=environment,
-                stdin=streams[0],
-                stdout=streams[1],
-                stderr=streams[2],
-                start_new_session=True,
-                user=self.user.pw_uid,
-                group=self.user.pw_gid,
-                extra_groups=[],
-            ).pid
-        # posix_spawn makes no copy of this process and needs a tenth of a millisecond less.
-        return os.posix_spawn(
-            program,
-            argv,
-            environment,
-            file_actions=[(os.POSIX_SPAWN_DUP2, streams[number], number) for number in (0, 1, 2)],
-            setsid=True,
-            setsigmask=[],
-            setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
-        )
-
-    def _environment(self) -> dict[str, str]:
-        item, manifest = self.item, self.runner.manifest
-        here = self.box.path if self.box is not None else item.initialdir
-        threads = str(item.cpus)
-        environment = {
-            "PATH": manifest.path,
-            "LANG": "C.UTF-8",
-            "HOME": here,
-            "USER": self.user.pw_name,
-            "LOGNAME": self.user.pw_name,
-            "TMPDIR": self.scratch,
-            "TMP": self.scratch,
-            "TEMP": self.scratch,
-            "OMP_NUM_THREADS": threads,
-            "_CONDOR_SCRATCH_DIR": here if self.box is not None else self.scratch,
-            "_CONDOR_JOB_IWD": here,
-            "_CONDOR_SLOT": "slot1",
-            "_CONDOR_NUM_CPUS": threads,
-        }
-        environment.update(item.environment)
-        environment["OCEANID_KEY"] = item.key
-        environment["OCEANID_BATCH"] = (
-            manifest.batch
-        )  # by this the children of a dead runner are found
-        return environment
 
     def _wait(self) -> None:
         runner = self.runner
@@ -401,30 +291,6 @@ def _natural_end(code: int, item: Item, max_output_mib: int | None) -> End:
     return End("ERR", "signal", f"killed by {name}", hint)
 
 
-def _why_not(program: str, problem: OSError | ValueError) -> tuple[str, str]:
-    """Why a program could not be started, and what to do, in plain words."""
-    number = problem.errno if isinstance(problem, OSError) else None
-    if number == errno.ENOENT and os.path.exists(program):
-        return (
-            f"The first line of “{program}” names an interpreter that is not on this machine.",
-            "Correct the line that starts with “#!”.",
-        )
-    if number in (errno.ENOENT, errno.ENOTDIR):
-        return f"The executable “{program}” is not there.", "Check its name and place."
-    if os.path.isdir(program):
-        return f"The executable “{program}” is a directory.", "Name a program file."
-    if number in (errno.EACCES, errno.EPERM):
-        return f"The file “{program}” may not be executed.", "Make it executable: chmod +x."
-    if number == errno.ENOEXEC:
-        return (
-            f"“{program}” is neither a program for this machine nor a script.",
-            "A script needs a first line such as “#!/bin/sh”.",
-        )
-    if number == errno.E2BIG:
-        return "The arguments and the environment are too long.", "Pass a file instead."
-    return f"“{program}” could not be started: {problem}.", ""
-
-
 def _more(end: End, work: _Work) -> dict[str, Any]:
     runner = work.runner
     more: dict[str, Any] = {}
@@ -446,10 +312,6 @@ def _peak_mib(told: float, seen: float | None) -> float:
     """The peak memory; what the kernel tells of a short task includes ours before its exec."""
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _MAXRSS_KIB / 1024
     return seen if told <= own and seen else max(told, seen or 0.0)
-
-
-def _user(name: str) -> pwd.struct_passwd:
-    return pwd.getpwnam(name) if name else pwd.getpwuid(os.getuid())
 
 
 def _no_interruption() -> None:
