@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Sequence
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django.conf import settings
 from django.contrib.auth.models import Group
@@ -14,6 +14,9 @@ from django.utils.translation import gettext_lazy as _
 
 from oceanid.models.scheduler import Scheduler
 from oceanid.states import JOB_ACTIVE, JOB_WORDS, JobState, Wanted
+
+if TYPE_CHECKING:
+    from oceanid.submit import SubmitDescription
 
 NAME_LENGTH = 1024
 NAME_KEY_LENGTH = 100
@@ -206,6 +209,14 @@ class Job(models.Model):
         if self.state == JobState.OTHER and self.custom_status:
             return self.custom_status
         return JobState(self.state).word
+
+    def describe(self, directory: str) -> SubmitDescription | None:
+        """What the job runs, for types that run something; None for those that don't.
+
+        Args:
+            directory: The job's own directory, absolute; it need not be there yet.
+        """
+        return None
 
     @property
     def key(self) -> str:

@@ -69,7 +69,12 @@ class Task(models.Model):
     tries = models.PositiveSmallIntegerField(default=0)
     state = models.CharField(_("state"), max_length=3, choices=STATES, default="QUE")
     batch = models.ForeignKey(
-        Batch, null=True, on_delete=models.SET_NULL, related_name="tasks", db_index=False
+        Batch,
+        null=True,
+        on_delete=models.DO_NOTHING,
+        related_name="tasks",
+        db_index=False,
+        db_constraint=False,  # a batch goes when it is over; its tasks need not be rewritten
     )
     proc = models.PositiveIntegerField(null=True)
     exit_code = models.IntegerField(_("exit code"), null=True)

@@ -51,6 +51,7 @@ class WorkflowNode(models.Model):
     waiting_on = models.PositiveIntegerField(default=0, editable=False)
     attempt = models.PositiveIntegerField(default=0, editable=False)
     tries = models.PositiveSmallIntegerField(default=0, editable=False)
+    backlog = models.PositiveIntegerField(default=0, editable=False)
     tasks_made = models.PositiveIntegerField(default=0, editable=False)
     tasks_ended = models.PositiveIntegerField(default=0, editable=False)
     tasks_failed = models.PositiveIntegerField(default=0, editable=False)
@@ -73,6 +74,13 @@ class WorkflowNode(models.Model):
                 "id",
                 name="oceanid_node_ready",
                 condition=Q(state="RDY"),
+            ),
+            models.Index(
+                "workflow",
+                models.F("priority").desc(),
+                "id",
+                name="oceanid_node_backlog",
+                condition=Q(backlog__gt=0),
             ),
         ]
 

@@ -1,0 +1,1 @@
+"""The only code that writes state: every transaction begins with a write."""

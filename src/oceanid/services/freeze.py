@@ -1,0 +1,194 @@
+"""Turns a draft into what will run: checked now, so that it can't fail later for a reason that
+was known at ``execute()``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from oceanid import conf
+from oceanid.engines.registry import engine_class
+from oceanid.errors import (
+    InvalidSpecification,
+    LimitExceeded,
+    MissingFile,
+    NotPermitted,
+    UnsupportedCapability,
+)
+from oceanid.models import Job, Scheduler
+from oceanid.models.job import NAME_KEY_LENGTH, NAME_LENGTH
+from oceanid.services import paths, schedulers
+from oceanid.specs import Capability, Resources
+from oceanid.states import JOB_ACTIVE
+
+_COUNT_AGE_S = 5.0
+_counts: dict[int, tuple[float, int]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """What ``execute()`` writes down.
+
+    Args:
+        spec: The specification as JSON; {} for a job that runs nothing.
+        scheduler: Where it will run; None for a job that runs nothing.
+        num_jobs: How many processes (of a workflow: nodes).
+        needs_preparation: Whether the supervisor must prepare its directory first.
+        done: How many of a workflow's nodes are done already.
+    """
+
+    spec: dict[str, Any]
+    scheduler: Scheduler | None
+    num_jobs: int
+    needs_preparation: bool
+    done: int = 0
+
+
+class Freezer:
+    """Checks jobs and fixes what they will run; remembers what it has asked the database."""
+
+    def __init__(self) -> None:
+        self._schedulers: dict[tuple[int | None, int], Scheduler] = {}
+
+    def freeze(self, job: Job) -> Frozen:
+        """Check a job and fix what it will run.
+
+        Raises:
+            InvalidSpecification: Or a subclass: by name, with what to do.
+            LimitExceeded: The job has more processes than is allowed.
+            NotPermitted: The user may not use the scheduler.
+        """
+        check_name(job)
+        description = job.describe(str(paths.job_dir(job)))
+        if description is None:
+            return Frozen({}, None, job.num_jobs, needs_preparation=False)
+        check_size(description.count)
+        scheduler = self.scheduler(job)
+        require(scheduler, description.required_capabilities())
+        check_fit(scheduler, description.resources)
+        check_inputs(job.remote_input_files)
+        description.check_files(local=scheduler.engine == "local")
+        return Frozen(
+            description.to_json(),
+            scheduler,
+            description.count,
+            needs_preparation=bool(job.remote_input_files),
+        )
+
+    def scheduler(self, job: Job) -> Scheduler:
+        """The job's scheduler, or the default one, if its user may use it."""
+        key = (job.scheduler_id, job.user_id)
+        if key not in self._schedulers:
+            self._schedulers[key] = usable_scheduler(job)
+        return self._schedulers[key]
+
+
+def usable_scheduler(job: Job) -> Scheduler:
+    """The job's scheduler, or the default one, if its user may use it."""
+    scheduler = schedulers.resolve(job.scheduler if job.scheduler_id else None)
+    allowed = list(scheduler.groups.values_list("pk", flat=True))
+    if not allowed or job.user.is_superuser or job.user.groups.filter(pk__in=allowed).exists():
+        return scheduler
+    raise NotPermitted(
+        f"{job.user.get_username()} may not use the scheduler “{scheduler.name}”.",
+        hint="Choose another one, or ask an administrator to be added to its groups.",
+    )
+
+
+def check_size(count: int) -> None:
+    """Refuse jobs with more processes than the site allows."""
+    most = conf.current().limits.tasks_per_job
+    if most and count > most:
+        raise LimitExceeded(
+            f"The job has {count:,} processes; at most {most:,} are allowed.",
+            hint="Make it smaller, or ask an administrator to raise OCEANID['LIMITS'].",
+        )
+
+
+def require(scheduler: Scheduler, wanted: frozenset[Capability]) -> None:
+    """Refuse by name what the scheduler's engine can't do."""
+    if not wanted:
+        return
+    missing = sorted(wanted - engine_class(scheduler.engine).capabilities)
+    if missing:
+        raise UnsupportedCapability(
+            f"The scheduler “{scheduler.name}” can't do: {', '.join(missing)}.",
+            hint="Leave it out, or choose a scheduler that can, such as an HTCondor pool.",
+        )
+
+
+def check_fit(scheduler: Scheduler, wanted: Resources) -> None:
+    """Refuse what is larger than all that an engine without a queue of its own can give."""
+    if scheduler.cpus is None or scheduler.memory_mib is None:
+        return
+    for what, asked, there in (
+        ("CPUs", wanted.cpus, scheduler.cpus),
+        ("MiB of memory", wanted.memory_mib or 0, scheduler.memory_mib),
+    ):
+        if asked > there:
+            raise InvalidSpecification(
+                f"The job asks for {asked:,} {what}; “{scheduler.name}” has {there:,}.",
+                hint="Ask for less, or choose a larger scheduler.",
+                code="does-not-fit",
+            )
+
+
+def check_inputs(files: list[str]) -> None:
+    """Refuse input files of the portal that are not there or can't be read."""
+    for name in files:
+        path = Path(name)
+        if not path.is_absolute():
+            raise MissingFile(
+                f"The remote input file “{name}” is not an absolute path.",
+                hint="Give the file's full path on the portal.",
+            )
+        if not path.exists():
+            raise MissingFile(
+                f"The remote input file “{name}” is not there.", hint="Create it first."
+            )
+
+
+def check_name(job: Job) -> None:
+    """Refuse names that can't be shown or stored."""
+    if not job.name.strip():
+        raise InvalidSpecification("The job has no name.", hint="Give it one.")
+    for what, text in (("name", job.name), ("label", job.label)):
+        if len(text) > NAME_LENGTH:
+            raise InvalidSpecification(
+                f"The job's {what} has {len(text)} characters; at most {NAME_LENGTH} fit.",
+                hint="Shorten it; the description has room for more.",
+            )
+        if any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
+            raise InvalidSpecification(
+                f"The job's {what} has a line break or another control character.",
+                hint="Put it on one line.",
+            )
+
+
+def name_key(name: str) -> str:
+    """What a name is sorted and found by."""
+    return name.casefold()[:NAME_KEY_LENGTH]
+
+
+def check_active(user_id: int, *, more: int = 1) -> None:
+    """Refuse jobs past the user's limit of jobs under way.
+
+    The count may be some seconds old while it is below half of the limit, so that a loop of
+    ``execute()`` does not count the same jobs again and again.
+    """
+    limit = conf.current().limits.active_jobs
+    if not limit:
+        return
+    at, known = _counts.get(user_id, (0.0, limit))
+    if known + more > limit // 2 or monotonic() - at > _COUNT_AGE_S:
+        states = [state.value for state in JOB_ACTIVE]
+        active = Job.objects.filter(user_id=user_id, state__in=states)
+        at, known = monotonic(), active.order_by().values("pk")[: limit + 1].count()
+    if known + more > limit:
+        raise LimitExceeded(
+            f"You have {known} jobs under way; {limit} are allowed.",
+            hint="Wait until some have ended, or stop some.",
+        )
+    _counts[user_id] = (at, known + more)

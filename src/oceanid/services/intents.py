@@ -1,0 +1,213 @@
+"""What the supervisor writes while it makes wishes come true."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from oceanid.models import Job, JobEvent, Task, WorkflowEdge, WorkflowNode
+from oceanid.services import events, observe, paths, workflow_run
+from oceanid.services.job_update import JobChange, apply_changes
+from oceanid.services.leases import Hold, guard
+from oceanid.states import JobState, TaskState, Wanted
+
+CHUNK = 5_000
+
+
+def due(scheduler_id: int | None, *, limit: int = 200) -> list[Job]:
+    """Jobs about which something is to be done now; results are another room's."""
+    waiting = Job.objects.filter(scheduler_id=scheduler_id, due_at__lte=timezone.now())
+    return list(
+        waiting.exclude(Q(state=JobState.RESULTS_READY.value) & ~Q(wanted=Wanted.DELETE.value))
+        .select_related("user")
+        .order_by("due_at")[:limit]
+    )
+
+
+def next_due(scheduler_id: int | None) -> datetime | None:
+    """When the next thing is to be done about a job."""
+    later = Job.objects.filter(scheduler_id=scheduler_id, due_at__isnull=False)
+    later = later.exclude(state=JobState.RESULTS_READY.value)
+    return later.order_by("due_at").values_list("due_at", flat=True).first()
+
+
+def stage(job: Job) -> None:
+    """Make a job's directory and copy its remote input files into it. Idempotent; no database.
+
+    Raises:
+        OSError: A file can't be read or written.
+    """
+    directory = paths.job_dir(job)
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _copy(job.remote_input_files, directory)
+    if job.spec.get("workflow"):
+        nodes = WorkflowNode.objects.filter(workflow_id=job.pk).exclude(
+            remote_input_files=[], dir=""
+        )
+        for folder, files in nodes.values_list("dir", "remote_input_files"):
+            _copy(files, directory / folder if folder else directory)
+
+
+def _copy(files: Sequence[str], directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for name in files:
+        source, target = Path(name), directory / Path(name).name
+        if source.is_dir():
+            shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
+        elif not (target.exists() and target.samefile(source)):
+            shutil.copy2(source, target.with_name(f".{target.name}.part"))
+            target.with_name(f".{target.name}.part").replace(target)
+
+
+def staged(hold: Hold, job: Job) -> None:
+    """A job's directory is ready: let its processes, or its first nodes, go."""
+    with transaction.atomic():
+        guard(hold)
+        locked = _locked(job.pk, attempt=job.attempt)
+        if locked is None or locked.wanted != Wanted.RUN or locked.tasks_made or locked.backlog:
+            if locked is not None and locked.wanted == Wanted.RUN:
+                _settle(locked)
+            return
+        told: list[events.Event] = []
+        if locked.spec.get("workflow"):
+            change = workflow_run.begin(locked, told)
+        else:
+            change = JobChange()
+            change.deltas["backlog"] = locked.num_jobs
+        locked.due_at = None
+        apply_changes({locked.pk: locked}, {locked.pk: change}, told)
+        events.write(told)
+
+
+def cannot_stage(hold: Hold, job: Job, reason: str) -> None:
+    """A job's files can't be brought together: it fails, and says why."""
+    with transaction.atomic():
+        guard(hold)
+        locked = _locked(job.pk, attempt=job.attempt)
+        if locked is None:
+            return
+        change = JobChange()
+        change.deltas["tasks_error"] = locked.num_jobs - locked.tasks_complete
+        change.tell("missing-file", reason, "Put the file in place and resubmit the job.")
+        locked.due_at = None
+        told: list[events.Event] = []
+        apply_changes({locked.pk: locked}, {locked.pk: change}, told)
+        events.write(told)
+
+
+def take_away(hold: Hold, job: Job, *, again_s: float) -> bool:
+    """Abort what of a job has not been given to an engine; True when nothing is left of it.
+
+    Args:
+        hold: The scheduler's lease.
+        job: A job that is to stop.
+        again_s: Seconds after which to look again whether the rest has ended.
+    """
+    with transaction.atomic():
+        guard(hold)
+        locked = _locked(job.pk, attempt=job.attempt)
+        if locked is None or locked.state == JobState.RESULTS_READY or locked.job_state.is_final:
+            if locked is not None:
+                _settle(locked)
+            return True
+        told: list[events.Event] = []
+        if locked.spec.get("workflow"):
+            change = workflow_run.stop(locked, told)
+        else:
+            change = _abort_unstarted(locked, told)
+        locked.due_at = timezone.now() + timedelta(seconds=again_s)
+        apply_changes({locked.pk: locked}, {locked.pk: change}, told)
+        events.write(told)
+        return locked.job_state.is_final
+
+
+def _abort_unstarted(job: Job, told: list[events.Event]) -> JobChange:
+    change = JobChange()
+    now = timezone.now()
+    waiting = observe.load_where(job_id=job.pk, attempt=job.attempt, state=TaskState.QUEUED.value)
+    for task in waiting:
+        told.append(observe.task_event(task, TaskState.QUEUED, TaskState.ABORTED, now, ""))
+    Task.objects.filter(pk__in=[task.id for task in waiting]).update(
+        state=TaskState.ABORTED.value, completion_time=now
+    )
+    unmade = job.num_jobs - job.tasks_made
+    change.deltas["tasks_aborted"] = len(waiting) + unmade
+    change.deltas["tasks_made"] = unmade
+    change.deltas["backlog"] = -job.backlog
+    return change
+
+
+def reckon(hold: Hold, job: Job) -> None:
+    """Let a job's state follow a pause or resume of which no task told."""
+    with transaction.atomic():
+        guard(hold)
+        locked = _locked(job.pk, attempt=job.attempt)
+        if locked is None:
+            return
+        told: list[events.Event] = []
+        if locked.state == JobState.HELD and locked.wanted == Wanted.RUN:
+            locked.reason_code = locked.status_message = locked.hint = ""
+        if locked.due_at is not None and locked.due_at <= timezone.now():
+            locked.due_at = None
+        apply_changes({locked.pk: locked}, {locked.pk: JobChange()}, told)
+        events.write(told)
+
+
+def remove(hold: Hold, job: Job) -> None:
+    """Remove an ended job's rows, a bounded number at a time, then the job itself.
+
+    Its directory must be gone before: whatever dies between leaves the job, to be removed again.
+    """
+    for model, column in ((JobEvent, "job_id"), (Task, "job_id")):
+        while True:
+            some = model.objects.filter(**{column: job.pk}).values_list("pk", flat=True)[:CHUNK]  # type: ignore[attr-defined]
+            keys = list(some)
+            if not keys:
+                break
+            with transaction.atomic():
+                guard(hold)
+                model.objects.filter(pk__in=keys)._raw_delete("default")  # type: ignore[attr-defined]
+    with transaction.atomic():
+        guard(hold)
+        edges = WorkflowEdge.objects.filter(child__workflow_id=job.pk)
+        edges.delete()
+        Job.objects.filter(pk=job.pk).delete()
+
+
+def remove_directory(job: Job) -> None:
+    """Remove a job's own directory, and nothing above it; links in it are not followed.
+
+    Raises:
+        OSError: Something in it can't be removed.
+    """
+    directory = paths.job_dir(job)
+    if directory.is_symlink():
+        directory.unlink()
+    elif directory.exists():
+        _make_removable(directory)
+        shutil.rmtree(directory)
+
+
+def _make_removable(directory: Path) -> None:
+    """A job may have taken its own folders' write permission away."""
+    for folder, _, _ in os.walk(directory):
+        mode = Path(folder).stat().st_mode
+        if mode & 0o700 != 0o700:
+            Path(folder).chmod(mode | 0o700)
+
+
+def _locked(pk: int, *, attempt: int) -> Job | None:
+    return Job.objects.select_for_update().filter(pk=pk, attempt=attempt).first()
+
+
+def _settle(job: Job) -> None:
+    keep = job.wanted == Wanted.DELETE or job.state == JobState.RESULTS_READY
+    if not keep:
+        Job.objects.filter(pk=job.pk).update(due_at=None)

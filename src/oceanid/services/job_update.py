@@ -1,0 +1,148 @@
+"""Moves jobs by what happened to their tasks or nodes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.utils import timezone
+
+from oceanid.models import EventKind, Job
+from oceanid.services import events
+from oceanid.services.bulk import update_many
+from oceanid.services.derive import Counts, job_state
+from oceanid.states import JobState, TaskState, Wanted, job_can_move
+
+COUNTER_OF = {
+    TaskState.QUEUED: "backlog",
+    TaskState.SUBMITTED: "tasks_submitted",
+    TaskState.RUNNING: "tasks_running",
+    TaskState.TRANSFERRING: "tasks_running",
+    TaskState.PAUSED: "tasks_paused",
+    TaskState.HELD: "tasks_held",
+    TaskState.COMPLETE: "tasks_complete",
+    TaskState.ERROR: "tasks_error",
+    TaskState.ABORTED: "tasks_aborted",
+}
+COUNTERS = (
+    "backlog", "tasks_made", "tasks_submitted", "tasks_running", "tasks_paused", "tasks_held",
+    "tasks_complete", "tasks_error", "tasks_aborted",
+)  # fmt: skip
+COLUMNS = (
+    *COUNTERS, "state", "custom_status", "status_message", "reason_code", "hint", "start_time",
+    "completion_time", "due_at", "version",
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class JobChange:
+    """What happened to one job since it was last written."""
+
+    deltas: Counter[str] = field(default_factory=Counter)
+    started: datetime | None = None
+    ended: datetime | None = None
+    reason_code: str = ""
+    reason: str = ""
+    hint: str = ""
+
+    def move(self, before: TaskState, after: TaskState) -> None:
+        """Count one task out of one state and into another."""
+        self.deltas[COUNTER_OF[before]] -= 1
+        self.deltas[COUNTER_OF[after]] += 1
+
+    def see(self, started: datetime | None, ended: datetime | None) -> None:
+        """Widen the job's span of time by a task's."""
+        if started is not None and (self.started is None or started < self.started):
+            self.started = started
+        if ended is not None and (self.ended is None or ended > self.ended):
+            self.ended = ended
+
+    def tell(self, code: str, reason: str, hint: str) -> None:
+        """Remember the first reason that was told."""
+        if not self.reason:
+            self.reason_code, self.reason, self.hint = code, reason, hint
+
+
+def apply_changes(
+    jobs: Mapping[int, Job], changes: Mapping[int, JobChange], told: list[events.Event]
+) -> None:
+    """Write changes into locked jobs, move those whose state follows, and tell of each move."""
+    rows = []
+    for pk, change in changes.items():
+        job = jobs[pk]
+        for name in COUNTERS:
+            if change.deltas[name]:
+                setattr(job, name, max(0, getattr(job, name) + change.deltas[name]))
+        if change.started is not None and (
+            job.start_time is None or change.started < job.start_time
+        ):
+            job.start_time = change.started
+        if change.reason and not (job.status_message and job.reason_code):
+            job.reason_code = change.reason_code
+            job.status_message, job.hint = change.reason, change.hint
+        _move(job, change, told)
+        job.version += 1
+        rows.append((*(getattr(job, name) for name in COLUMNS), pk))
+    update_many(Job, COLUMNS, rows)
+
+
+def _move(job: Job, change: JobChange, told: list[events.Event]) -> None:
+    before = JobState(job.state)
+    wanted = Wanted(job.wanted)
+    after = job_state(
+        counts_of(job),
+        wanted,
+        has_results_step=has_results_step(job),
+        is_workflow=bool(job.spec.get("workflow")),
+    )
+    abort = job.spec.get("abort")
+    if abort and after is JobState.ABORTED and wanted is Wanted.RUN:
+        after = JobState.COMPLETE if abort.get("return") == 0 else JobState.ERROR
+    if after is JobState.ERROR and job.type == "PYTHON":
+        after = JobState.RESULTS_READY  # its exception is read from its files, as a result is
+    if after is before or not job_can_move(before, after):
+        return
+    now = timezone.now()
+    ended = after.is_final or after is JobState.RESULTS_READY
+    if ended:
+        job.completion_time = change.ended or now
+    if after is JobState.RESULTS_READY or (ended and wanted is Wanted.DELETE):
+        job.due_at = now
+    elif ended:
+        job.due_at = None
+    if before is JobState.HELD and not ended:
+        job.reason_code = job.status_message = job.hint = ""
+    if before is JobState.OTHER:
+        job.custom_status = ""
+    job.state = after.value
+    told.append(
+        events.job_event(
+            job.pk,
+            job.attempt,
+            EventKind.STATE,
+            change.ended or change.started or now,
+            before=before.value,
+            after=after.value,
+            message=job.status_message if after in (JobState.ERROR, JobState.HELD) else "",
+        )
+    )
+
+
+def counts_of(job: Job) -> Counts:
+    """Where the job's processes (of a workflow: its nodes) stand."""
+    return Counts(
+        total=job.num_jobs,
+        running=job.tasks_running,
+        paused=job.tasks_paused,
+        held=job.tasks_held,
+        complete=job.tasks_complete,
+        error=job.tasks_error,
+        aborted=job.tasks_aborted,
+    )
+
+
+def has_results_step(job: Job) -> bool:
+    """Whether something remains to be done with the results when all processes have ended."""
+    return bool(job.process_results_function) or job.type == "PYTHON"

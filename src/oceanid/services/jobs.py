@@ -1,0 +1,472 @@
+"""What people and apps want of jobs: each wish is one short transaction."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import models, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from oceanid.engines.registry import engine_class
+from oceanid.errors import IllegalTransition, InvalidSpecification, UnsupportedCapability
+from oceanid.models import EventKind, Job
+from oceanid.services import events, workflow_freeze
+from oceanid.services.freeze import Freezer, Frozen, check_active, check_name, name_key
+from oceanid.services.wake import wake
+from oceanid.specs import Capability
+from oceanid.states import JOB_FINAL, JobState, Wanted
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AbstractBaseUser
+
+FINAL = [state.value for state in JOB_FINAL]
+OPEN = [Wanted.RUN.value, Wanted.PAUSE.value]
+
+
+def save_draft(job: Job) -> None:
+    """Write a draft down; ``{id}`` in its name becomes the job's number.
+
+    Raises:
+        InvalidSpecification: Its name can't be used.
+        IllegalTransition: It is no draft any more.
+    """
+    check_name(job)
+    _complete(job)
+    with transaction.atomic():
+        if job._state.adding:
+            models.Model.save(job, force_insert=True)
+        else:
+            values = {
+                field.attname: getattr(job, field.attname)
+                for field in job._meta.concrete_fields
+                if not field.primary_key
+            }
+            drafts = Job.objects.filter(pk=job.pk, wanted=Wanted.DRAFT.value)
+            if not drafts.update(**values):
+                raise IllegalTransition(
+                    "The job was executed already; its description can't be changed.",
+                    hint="Clone it, or wait for its end and resubmit it.",
+                )
+        _number([job])
+
+
+def execute(job: Job, *, actor: AbstractBaseUser | None = None) -> None:
+    """Ask for a draft to be run; see :func:`execute_many`."""
+    execute_many([job], actor=actor)
+
+
+def execute_many(jobs: Sequence[Job], *, actor: AbstractBaseUser | None = None) -> None:
+    """Ask for drafts to be run, all of them or, when one can't be, none.
+
+    One transaction, whatever their number; the cost does not depend on ``num_jobs``. On return
+    each job is Submitted and will be run exactly once, whatever crashes.
+
+    Raises:
+        InvalidSpecification: Or a subclass: a job can never run as it stands.
+        LimitExceeded: A user would have too much under way.
+        NotPermitted: A user may not use the scheduler.
+        IllegalTransition: A job is no draft.
+    """
+    freezer = Freezer()
+    for user_id, count in Counter(job.user_id for job in jobs).items():
+        check_active(user_id, more=count)
+    workflows = [job for job in jobs if workflow_freeze.is_workflow(job)]
+    with transaction.atomic():
+        # Their nodes need the workflows' rows, so these are written as drafts first.
+        for workflow in workflows:
+            save_draft(workflow)
+        frozen = [
+            workflow_freeze.freeze(job, freezer)
+            if workflow_freeze.is_workflow(job)
+            else freezer.freeze(job)
+            for job in jobs
+        ]
+        _submit(jobs, frozen, actor)
+        wake()
+
+
+def _submit(jobs: Sequence[Job], frozen: Sequence[Frozen], actor: AbstractBaseUser | None) -> None:
+    now = timezone.now()
+    fresh, drafts = [], []
+    for job, fixed in zip(jobs, frozen, strict=True):
+        if job._state.adding:
+            _complete(job)
+            _mark_submitted(job, fixed, now, attempt=1)
+            fresh.append(job)
+        else:
+            drafts.append((job, fixed))
+    if fresh:
+        Job.objects.bulk_create(fresh)
+        _number(fresh)
+    for job, fixed in sorted(drafts, key=lambda each: each[0].pk):
+        _resubmit(job, fixed, now, before=[JobState.PENDING.value])
+    events.write(
+        events.job_event(
+            job.pk,
+            job.attempt,
+            EventKind.STATE,
+            now,
+            before=JobState.PENDING.value,
+            after=JobState.SUBMITTED.value,
+            actor=actor,
+        )
+        for job in jobs
+    )
+
+
+def resubmit(job: Job, *, actor: AbstractBaseUser | None = None) -> None:
+    """Run a finished job again, as its next attempt; of a workflow only what is not done.
+
+    Raises:
+        IllegalTransition: It has not ended, or somebody else was faster.
+        InvalidSpecification: Or a subclass: it can't run any more as it stands.
+    """
+    job.refresh_from_db()
+    if job.state not in FINAL:
+        raise IllegalTransition(
+            f"The job is {job.status}; only a finished one can be resubmitted.",
+            hint="Execute it." if job.state == JobState.PENDING else "Stop it first.",
+        )
+    check_active(job.user_id)
+    freezer = Freezer()
+    before = job.state
+    with transaction.atomic():
+        locked = Job.objects.filter(pk=job.pk, state=before, attempt=job.attempt)
+        if not locked.update(version=F("version") + 1):
+            raise IllegalTransition("Somebody else has just changed the job.", hint="Look again.")
+        if workflow_freeze.is_workflow(job):
+            fixed = workflow_freeze.rescue(job, freezer)
+        else:
+            fixed = freezer.freeze(job)
+        now = timezone.now()
+        _resubmit(job, fixed, now, before=[before])
+        events.write(
+            [
+                events.job_event(
+                    job.pk,
+                    job.attempt,
+                    EventKind.STATE,
+                    now,
+                    before=before,
+                    after=JobState.SUBMITTED.value,
+                    message="Resubmitted.",
+                    actor=actor,
+                )
+            ]
+        )
+        wake()
+
+
+def stop(job: Job, *, actor: AbstractBaseUser | None = None) -> None:
+    """Ask for a job to end; a request, not a promise; nothing happens to one that has ended."""
+    job.refresh_from_db()
+    if job.state == JobState.PENDING or not job.spec:
+        _end_by_hand(job, JobState.ABORTED, actor)
+        return
+    _want(job, Wanted.STOP, from_wanted=OPEN, actor=actor, message="Stop was asked for.")
+
+
+def pause(job: Job, *, actor: AbstractBaseUser | None = None) -> None:
+    """Ask for a job to stand still; idempotent.
+
+    Raises:
+        IllegalTransition: It has not been executed, or has ended.
+        UnsupportedCapability: The scheduler can't.
+    """
+    _require_active(job, "paused")
+    if job.scheduler is None or not _can(job, Capability.PAUSE):
+        raise UnsupportedCapability(
+            f"This job can't be paused on “{job.scheduler or 'no scheduler'}”.",
+            hint="Stop it instead.",
+        )
+    _want(
+        job,
+        Wanted.PAUSE,
+        from_wanted=[Wanted.RUN.value],
+        actor=actor,
+        message="Pause was asked for.",
+    )
+
+
+def resume(job: Job, *, actor: AbstractBaseUser | None = None) -> None:
+    """Ask for a paused or held job to go on; idempotent.
+
+    Raises:
+        IllegalTransition: It has not been executed, or has ended.
+    """
+    _require_active(job, "resumed")
+    _want(job, Wanted.RUN, from_wanted=OPEN, actor=actor, message="Resume was asked for.")
+
+
+def delete(job: Job, *, actor: AbstractBaseUser | None = None) -> None:
+    """Ask for a job to be stopped if need be, and removed with its own directory."""
+    with transaction.atomic():
+        if Job.objects.filter(pk=job.pk, wanted=Wanted.DRAFT.value).update(version=F("version")):
+            Job.objects.filter(pk=job.pk).delete()
+            return
+    _want(job, Wanted.DELETE, from_wanted=None, actor=actor, message="Deletion was asked for.")
+
+
+def retry_results(job: Job, *, actor: AbstractBaseUser | None = None) -> None:
+    """Ask for the results function to be tried again.
+
+    Raises:
+        IllegalTransition: The job is not Results-Ready.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        ready = Job.objects.filter(pk=job.pk, state=JobState.RESULTS_READY.value)
+        if not ready.update(results_tries=0, due_at=now, version=F("version") + 1):
+            raise IllegalTransition(
+                "Only the results of a Results-Ready job can be tried again.",
+                hint="Resubmit the job to compute them anew.",
+            )
+        _note(job, now, EventKind.INTENT, "Another try of the results was asked for.", actor)
+        wake()
+    job.refresh_from_db()
+
+
+def set_status(
+    job: Job,
+    word: str,
+    *,
+    message: str = "",
+    actor: AbstractBaseUser | None = None,
+) -> None:
+    """Set the status of a job whose app keeps it (BASIC), or a custom status of any job.
+
+    Args:
+        job: The job.
+        word: A status word or its three-letter code, or a custom status of at most 255
+            characters.
+        message: What to tell about it.
+        actor: Who did it.
+
+    Raises:
+        InvalidSpecification: The word can't be used.
+        IllegalTransition: The job's status is observed, not set.
+    """
+    word = word.strip()
+    if not word or len(word) > 255:
+        raise InvalidSpecification("A status has 1 to 255 characters.", hint="Shorten it.")
+    state = JobState.of_word(word) or _by_code(word)
+    if state is not None and job.spec:
+        raise IllegalTransition(
+            "The status of a job that a scheduler runs is observed, not set.",
+            hint="Use stop, pause, resume or resubmit, or a custom status.",
+        )
+    after = state or JobState.OTHER
+    now = timezone.now()
+    times: dict[str, Any] = {}
+    if after in (JobState.RUNNING, JobState.VARIOUS) and job.start_time is None:
+        times["start_time"] = now
+    if after in JOB_FINAL:
+        times["completion_time"] = now
+    with transaction.atomic():
+        Job.objects.filter(pk=job.pk).update(
+            state=after.value,
+            custom_status="" if state else word,
+            status_message=message,
+            version=F("version") + 1,
+            **times,
+        )
+        events.write(
+            [
+                events.job_event(
+                    job.pk,
+                    job.attempt,
+                    EventKind.STATE,
+                    now,
+                    before=job.state,
+                    after=after.value,
+                    message=message or ("" if state else word),
+                    actor=actor,
+                )
+            ]
+        )
+    job.refresh_from_db()
+
+
+def report_progress(job: Job, percent: int | None, message: str = "") -> None:
+    """Write down how far a job says it is.
+
+    Args:
+        job: The job.
+        percent: 0 to 100, or None when only the message is new.
+        message: What it is doing, at most 500 characters of it are kept.
+
+    Raises:
+        InvalidSpecification: The number is no percentage.
+    """
+    if percent is not None and not 0 <= percent <= 100:
+        raise InvalidSpecification("Progress is a whole number from 0 to 100.")
+    values: dict[str, Any] = {"progress_message": message[:500]}
+    if percent is not None:
+        values["progress"] = percent
+    with transaction.atomic():
+        active = Job.objects.filter(pk=job.pk, attempt=job.attempt).exclude(state__in=FINAL)
+        if active.update(version=F("version") + 1, **values):
+            told = f"{percent} % {message[:500]}" if percent is not None else message[:500]
+            _note(job, timezone.now(), EventKind.PROGRESS, told.strip(), None)
+    job.refresh_from_db()
+
+
+def _complete(job: Job) -> None:
+    job.name_key = name_key(job.name)
+    if job.creation_time is None:
+        job.creation_time = timezone.now()
+
+
+def _number(jobs: Sequence[Job]) -> None:
+    for job in jobs:
+        if "{id}" in job.name:
+            job.name = job.name.replace("{id}", str(job.pk))
+            check_name(job)
+            job.name_key = name_key(job.name)
+            Job.objects.filter(pk=job.pk).update(name=job.name, name_key=job.name_key)
+
+
+def _mark_submitted(job: Job, frozen: Frozen, now: datetime, *, attempt: int) -> list[str]:
+    """Set the fields that a submission sets; returns their names."""
+    runs = frozen.scheduler is not None
+    values: dict[str, Any] = {
+        "state": JobState.SUBMITTED.value,
+        "wanted": Wanted.RUN.value,
+        "attempt": attempt,
+        "execute_time": now,
+        "start_time": None,
+        "completion_time": None,
+        "custom_status": "",
+        "status_message": "",
+        "reason_code": "",
+        "hint": "",
+        "progress": None,
+        "progress_message": "",
+        "result": None,
+        "results_tries": 0,
+        "results_error": "",
+        "spec": frozen.spec,
+        "num_jobs": frozen.num_jobs,
+        "due_at": now if frozen.needs_preparation else None,
+        "backlog": frozen.num_jobs if runs and not frozen.needs_preparation else 0,
+        "tasks_made": 0,
+        "tasks_submitted": 0,
+        "tasks_running": 0,
+        "tasks_paused": 0,
+        "tasks_held": 0,
+        "tasks_complete": frozen.done,
+        "tasks_error": 0,
+        "tasks_aborted": 0,
+    }
+    if frozen.scheduler is not None:
+        job.scheduler = frozen.scheduler
+        values["scheduler_id"] = frozen.scheduler.pk
+    for name, value in values.items():
+        setattr(job, name, value)
+    return list(values)
+
+
+def _resubmit(job: Job, frozen: Frozen, now: datetime, *, before: list[str]) -> None:
+    names = _mark_submitted(job, frozen, now, attempt=job.attempt + 1)
+    values = {name: getattr(job, name) for name in names}
+    _complete(job)
+    drafted = (
+        "name",
+        "name_key",
+        "description",
+        "label",
+        "attributes",
+        "remote_input_files",
+        "extended_properties",
+        "process_results_function",
+        "priority",
+        "workspace",
+    )
+    if before == [JobState.PENDING.value]:
+        values |= {name: getattr(job, name) for name in drafted}
+    rows = Job.objects.filter(pk=job.pk, state__in=before, attempt=job.attempt - 1)
+    if not rows.update(version=F("version") + 1, **values):
+        job.refresh_from_db()
+        raise IllegalTransition(
+            f"The job is {job.status} already.", hint="Look at it again before you go on."
+        )
+    _number([job])
+
+
+def _want(
+    job: Job,
+    wanted: Wanted,
+    *,
+    from_wanted: list[str] | None,
+    actor: AbstractBaseUser | None,
+    message: str,
+) -> None:
+    now = timezone.now()
+    with transaction.atomic():
+        rows = Job.objects.filter(pk=job.pk).exclude(wanted=wanted.value)
+        if from_wanted is not None:
+            rows = rows.filter(wanted__in=from_wanted).exclude(state__in=FINAL)
+        if rows.update(wanted=wanted.value, due_at=now, version=F("version") + 1):
+            _note(job, now, EventKind.INTENT, message, actor)
+            wake()
+    job.refresh_from_db()
+
+
+def _end_by_hand(job: Job, state: JobState, actor: AbstractBaseUser | None) -> None:
+    """End a job that no scheduler runs."""
+    now = timezone.now()
+    with transaction.atomic():
+        rows = Job.objects.filter(pk=job.pk, state=job.state).exclude(state__in=FINAL)
+        if rows.update(
+            state=state.value,
+            wanted=Wanted.STOP.value,
+            completion_time=now,
+            version=F("version") + 1,
+        ):
+            events.write(
+                [
+                    events.job_event(
+                        job.pk,
+                        job.attempt,
+                        EventKind.STATE,
+                        now,
+                        before=job.state,
+                        after=state.value,
+                        actor=actor,
+                    )
+                ]
+            )
+    job.refresh_from_db()
+
+
+def _require_active(job: Job, participle: str) -> None:
+    job.refresh_from_db()
+    if job.state in FINAL or job.state == JobState.PENDING:
+        raise IllegalTransition(
+            f"The job is {job.status}; it can't be {participle}.",
+            hint="Execute it." if job.state == JobState.PENDING else "Resubmit it.",
+        )
+
+
+def _can(job: Job, capability: Capability) -> bool:
+    return job.scheduler is not None and capability in (
+        engine_class(job.scheduler.engine).capabilities
+    )
+
+
+def _note(
+    job: Job, at: datetime, kind: EventKind, message: str, actor: AbstractBaseUser | None
+) -> None:
+    events.write([events.job_event(job.pk, job.attempt, kind, at, message=message, actor=actor)])
+
+
+def _by_code(code: str) -> JobState | None:
+    try:
+        found = JobState(code)
+    except ValueError:
+        return None
+    return None if found is JobState.OTHER else found

@@ -1,0 +1,33 @@
+"""Where jobs and engines keep their files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oceanid import conf
+
+if TYPE_CHECKING:
+    from oceanid.models import Job, Scheduler
+
+
+def job_dir(job: Job) -> Path:
+    """The job's own directory: below the workspace that the app gave, else below the data
+    directory. It is named by the job's uuid, so no two jobs share one; all that is in it goes
+    with the job, and nothing above it ever does."""
+    name = str(job.uuid)
+    if job.workspace:
+        return Path(job.workspace) / name
+    return conf.data_dir() / "jobs" / name[:2] / name
+
+
+def scheduler_spool(scheduler: Scheduler) -> Path:
+    """The engine's own directory on this machine."""
+    return conf.data_dir() / "spool" / str(scheduler.uuid)
+
+
+def workspace(app: str, user_id: int | None = None) -> Path:
+    """An app's workspace, or one user's within it: what ``$(APP_WORKSPACE)`` and
+    ``$(USER_WORKSPACE)`` stand for."""
+    base = conf.data_dir() / "workspaces" / (app or "_")
+    return base / "app" if user_id is None else base / "users" / str(user_id)

@@ -1,0 +1,125 @@
+"""Fixes what a workflow's nodes will run, and where a rescue goes on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from oceanid.errors import InvalidSpecification
+from oceanid.models import Job, WorkflowEdge, WorkflowNode
+from oceanid.services import paths
+from oceanid.services.bulk import update_many
+from oceanid.services.freeze import Freezer, Frozen, check_inputs, check_name, check_size, require
+from oceanid.states import NodeState
+
+FROZEN = ("spec", "num_jobs", "state", "waiting_on")
+RESET = (
+    "state", "waiting_on", "tries", "backlog", "tasks_made", "tasks_ended",
+    "tasks_failed", "exit_code", "reason", "start_time", "completion_time", "spec", "num_jobs",
+)  # fmt: skip
+
+
+def is_workflow(job: Job) -> bool:
+    """Whether the job consists of nodes."""
+    return hasattr(job, "describe_node")
+
+
+def freeze(job: Job, freezer: Freezer) -> Frozen:
+    """Write down what each node will run and how many parents each waits for.
+
+    Raises:
+        InvalidSpecification: Or a subclass, naming the node.
+    """
+    check_name(job)
+    job.prepare_nodes()  # type: ignore[attr-defined]
+    nodes = _nodes(job)
+    if not nodes:
+        raise InvalidSpecification("The workflow has no nodes.", hint="Add some.")
+    done = {node.pk for node in nodes if node.done}
+    waiting = _waiting(job, done)
+    rows = []
+    for node in nodes:
+        spec, count = _described(job, node, freezer)
+        rows.append((spec, count, _start(node.pk, done, waiting), waiting[node.pk], node.pk))
+    update_many(WorkflowNode, FROZEN, rows)
+    return _frozen(job, freezer, len(nodes), len(done))
+
+
+def rescue(job: Job, freezer: Freezer) -> Frozen:
+    """Make everything that is not done ready to run again; what is done stays done."""
+    nodes = _nodes(job)
+    done = {node.pk for node in nodes if node.state == NodeState.DONE}
+    if len(done) == len(nodes):  # it succeeded: run all of it again
+        done = {node.pk for node in nodes if node.done}
+    waiting = _waiting(job, done)
+    rows: list[tuple[Any, ...]] = []
+    for node in nodes:
+        if node.pk in done:
+            continue
+        spec, count = _described(job, node, freezer)
+        state = _start(node.pk, done, waiting)
+        rows.append(
+            (state, waiting[node.pk], 0, 0, 0, 0, 0, None, "", None, None,
+             spec, count, node.pk)
+        )  # fmt: skip
+    update_many(WorkflowNode, RESET, rows)
+    return _frozen(job, freezer, len(nodes), len(done))
+
+
+def _nodes(job: Job) -> list[WorkflowNode]:
+    return list(WorkflowNode.objects.filter(workflow_id=job.pk).order_by("id"))
+
+
+def _frozen(job: Job, freezer: Freezer, total: int, done: int) -> Frozen:
+    check_inputs(job.remote_input_files)
+    scheduler = freezer.scheduler(job)
+    return Frozen({"workflow": True}, scheduler, total, needs_preparation=True, done=done)
+
+
+def _waiting(job: Job, done: set[int]) -> Counter[int]:
+    edges = WorkflowEdge.objects.filter(child__workflow_id=job.pk)
+    waiting: Counter[int] = Counter()
+    for parent, child in edges.values_list("parent_id", "child_id"):
+        if parent not in done:
+            waiting[child] += 1
+    return waiting
+
+
+def _start(pk: int, done: set[int], waiting: Counter[int]) -> str:
+    if pk in done:
+        return NodeState.DONE.value
+    return (NodeState.WAITING if waiting[pk] else NodeState.READY).value
+
+
+def _described(job: Job, node: WorkflowNode, freezer: Freezer) -> tuple[dict[str, Any], int]:
+    if node.noop:
+        return {}, 1
+    directory = paths.job_dir(job) / node.dir if node.dir else paths.job_dir(job)
+    try:
+        description = job.describe_node(node, str(directory))  # type: ignore[attr-defined]
+        check_size(description.count)
+        scheduler = freezer.scheduler(job)
+        require(scheduler, description.required_capabilities())
+        check_inputs(node.remote_input_files)
+        if scheduler.engine == "local":
+            _check_executable(job, node, description)
+    except InvalidSpecification as problem:
+        raise type(problem)(
+            f"Node “{node.name}”: {problem.message}", hint=problem.hint, code=problem.slug
+        ) from problem
+    return description.to_json(), description.count
+
+
+def _check_executable(job: Job, node: WorkflowNode, description: Any) -> None:
+    """A relative executable may be made by an earlier node, or come with the workflow's or the
+    node's input files: only an absolute one, and one of a node without parents, can be missing
+    already."""
+    executable = description.task(0).executable
+    given = {Path(name).name for name in [*job.remote_input_files, *node.remote_input_files]}
+    if Path(executable).name in given and not Path(executable).exists():
+        return
+    made_by_job = executable.startswith(str(paths.job_dir(job)))
+    if made_by_job and not Path(executable).exists() and node.edges_in.exists():
+        return
+    description.check_files(local=True)

@@ -1,0 +1,1 @@
+"""Drives reality toward what is wanted, and writes back what it observed."""

@@ -1,0 +1,79 @@
+"""What belongs to no scheduler: deletion of jobs that never had one, and retention."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+
+from oceanid.errors import LeaseLost
+from oceanid.models import Job
+from oceanid.services import intents, leases, retention
+from oceanid.services.leases import Hold
+from oceanid.states import Wanted
+from oceanid.supervisor.surroundings import Surroundings
+
+log = logging.getLogger(__name__)
+
+RETENTION_EVERY_S = 600.0
+
+
+class HouseDriver:
+    """Keeps the house while it holds its lease."""
+
+    def __init__(self, hold: Hold, around: Surroundings) -> None:
+        self.hold = hold
+        self.around = around
+        self.db = around.db
+
+    async def run(self) -> None:
+        """Work until cancelled.
+
+        Raises:
+            LeaseLost: Another supervisor keeps the house now.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._renew())
+                group.create_task(self._attend())
+                group.create_task(self._retain())
+        except* LeaseLost as lost:
+            raise lost.exceptions[0] from None
+
+    async def _renew(self) -> None:
+        settings = self.around.settings
+        while True:
+            await asyncio.sleep(settings.beat_s)
+            if not await self.db(leases.renew, self.hold, ttl_s=settings.lease_s):
+                raise LeaseLost("Another supervisor keeps the house now.")
+
+    async def _attend(self) -> None:
+        async with self.around.waker.listening() as changed:
+            while True:
+                changed.clear()
+                for job in await self.db(intents.due, None):
+                    if job.wanted == Wanted.DELETE:
+                        await self._delete(job)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self.around.settings.sweep_s):
+                        await changed.wait()
+
+    async def _delete(self, job: Job) -> None:
+        try:
+            await self.db(intents.remove_directory, job)
+        except OSError as problem:
+            log.warning(
+                "The directory of job %s can't be removed: %s", job.pk, problem,
+                extra={"action": "job.delete", "job": job.pk},
+            )  # fmt: skip
+        await self.db(intents.remove, self.hold, job)
+
+    async def _retain(self) -> None:
+        """Ask now and then for the deletion of jobs that are past their time."""
+        while True:
+            asked = await self.db(retention.apply)
+            if asked:
+                log.info(
+                    "%s jobs are past their time.", asked, extra={"action": "retention.applied"}
+                )
+            await asyncio.sleep(RETENTION_EVERY_S)

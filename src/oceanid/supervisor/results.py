@@ -1,0 +1,140 @@
+"""Deals with the results of jobs: what a Python function returned, and apps' own functions."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from contextlib import suppress
+from typing import Any
+
+from oceanid.errors import LeaseLost
+from oceanid.jobs.python_function import read_outcome
+from oceanid.models import Job
+from oceanid.services import leases, paths, results
+from oceanid.services.leases import Hold
+from oceanid.supervisor.surroundings import Surroundings
+
+log = logging.getLogger(__name__)
+
+ANSWER_LIMIT = 16 * 2**20
+
+
+class ResultsDriver:
+    """Finishes Results-Ready jobs while it holds the lease on results."""
+
+    def __init__(self, hold: Hold, around: Surroundings) -> None:
+        self.hold = hold
+        self.around = around
+        self.db = around.db
+        self.worker = ResultsWorker(around.settings.results_timeout_s)
+
+    async def run(self) -> None:
+        """Work until cancelled.
+
+        Raises:
+            LeaseLost: Another supervisor does it now.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._renew())
+                group.create_task(self._work())
+        except* LeaseLost as lost:
+            raise lost.exceptions[0] from None
+        finally:
+            await self.worker.close()
+
+    async def _renew(self) -> None:
+        settings = self.around.settings
+        while True:
+            await asyncio.sleep(settings.beat_s)
+            if not await self.db(leases.renew, self.hold, ttl_s=settings.lease_s):
+                raise LeaseLost("Another supervisor deals with results now.")
+
+    async def _work(self) -> None:
+        async with self.around.waker.listening() as changed:
+            while True:
+                changed.clear()
+                ready = await self.db(results.due)
+                for job in ready:
+                    await self._deal_with(job)
+                if not ready:
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(1.0):
+                            await changed.wait()
+
+    async def _deal_with(self, job: Job) -> None:
+        value: Any = None
+        if job.type == "PYTHON":
+            outcome = await self.db(read_outcome, paths.job_dir(job))
+            if outcome.reason:
+                await self.db(
+                    results.finish, self.hold, job, None,
+                    failure=outcome.reason, traceback=outcome.traceback,
+                    hint="Mend the function and resubmit the job.",
+                )  # fmt: skip
+                return
+            value = outcome.result
+        if job.process_results_function and not job.tasks_error:
+            answer = await self.worker.call(job)
+            if "error" in answer:
+                log.warning(
+                    "The results function of job %s failed.", job.pk,
+                    extra={"action": "results.failed", "job": job.pk},
+                )  # fmt: skip
+                most = self.around.settings.results_tries
+                await self.db(results.fail, self.hold, job, answer["error"], most_tries=most)
+                return
+            value = answer.get("result") if answer.get("result") is not None else value
+        await self.db(results.finish, self.hold, job, value)
+
+
+class ResultsWorker:
+    """A child process that runs apps' results functions, one after another."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self.timeout_s = timeout_s
+        self._child: asyncio.subprocess.Process | None = None
+
+    async def call(self, job: Job) -> dict[str, Any]:
+        """Run a job's function; ``{"result": …}`` or ``{"error": traceback}``."""
+        question = json.dumps({"job": job.pk, "function": job.process_results_function})
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                child = await self._started()
+                assert child.stdin is not None and child.stdout is not None
+                child.stdin.write(question.encode() + b"\n")
+                await child.stdin.drain()
+                line = await child.stdout.readline()
+        except TimeoutError:
+            await self.close()
+            return {"error": f"It took more than {self.timeout_s:g} s and was ended."}
+        except (OSError, ValueError) as problem:
+            await self.close()
+            return {"error": f"The worker failed: {problem}"}
+        if not line.endswith(b"\n"):
+            await self.close()
+            return {"error": "The worker died while it ran the function."}
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    async def close(self) -> None:
+        """End the child, with whatever it is doing."""
+        child, self._child = self._child, None
+        if child is not None and child.returncode is None:
+            with suppress(ProcessLookupError):
+                child.kill()
+            await child.wait()
+
+    async def _started(self) -> asyncio.subprocess.Process:
+        if self._child is None or self._child.returncode is not None:
+            path = os.pathsep.join(each for each in sys.path if each)
+            self._child = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "oceanid.supervisor.results_worker",
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+                env={**os.environ, "PYTHONPATH": path},
+                limit=ANSWER_LIMIT, start_new_session=True,
+            )  # fmt: skip
+        return self._child

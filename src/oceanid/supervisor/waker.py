@@ -1,0 +1,95 @@
+"""Notices that the database changed, at almost no cost."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from django.db import connection
+
+from oceanid import conf
+from oceanid.services.wake import CHANNEL
+
+log = logging.getLogger(__name__)
+
+
+class Waker:
+    """Sets events of its listeners when somebody committed something."""
+
+    def __init__(self) -> None:
+        self._listeners: set[asyncio.Event] = set()
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[asyncio.Event]:
+        """An event that is set at each change, while the block lasts; clear it yourself."""
+        event = asyncio.Event()
+        self._listeners.add(event)
+        try:
+            yield event
+        finally:
+            self._listeners.discard(event)
+
+    async def run(self) -> None:
+        """Watch for changes until cancelled."""
+        while True:
+            try:
+                if connection.vendor == "postgresql":
+                    await self._listen()
+                else:
+                    await self._poll()
+            except (OSError, sqlite3.Error, RuntimeError) as problem:
+                log.warning(
+                    "The database can't be watched: %s", problem, extra={"action": "waker.failed"}
+                )
+                await asyncio.sleep(1)
+
+    def wake(self) -> None:
+        """Wake every listener."""
+        for event in self._listeners:
+            event.set()
+
+    async def _poll(self) -> None:
+        """SQLite: ``PRAGMA data_version`` changes when another connection has committed (SQLite
+        documentation, "PRAGMA data_version")."""
+        name = connection.settings_dict["NAME"]
+        uri = str(name).startswith("file:")
+        watched = sqlite3.connect(
+            str(name) if uri else str(Path(name)), uri=uri, isolation_level=None
+        )
+        pause = conf.current().supervisor.poll_s
+        try:
+            last = None
+            while True:
+                (version,) = watched.execute("PRAGMA data_version").fetchone()
+                if version != last:
+                    last = version
+                    self.wake()
+                await asyncio.sleep(pause)
+        finally:
+            watched.close()
+
+    async def _listen(self) -> None:
+        import psycopg
+
+        parameters: dict[str, Any] = dict(connection.get_connection_params())
+        for name in ("cursor_factory", "context", "prepare_threshold"):
+            parameters.pop(name, None)
+        try:
+            listener = await psycopg.AsyncConnection.connect(**parameters, autocommit=True)
+        except psycopg.Error as problem:
+            raise RuntimeError(str(problem)) from problem
+        try:
+            await listener.execute(f"LISTEN {CHANNEL}")
+            self.wake()
+            async for _ in listener.notifies():
+                self.wake()
+        except psycopg.Error as problem:
+            raise RuntimeError(str(problem)) from problem
+        finally:
+            with suppress(psycopg.Error):
+                await listener.close()
