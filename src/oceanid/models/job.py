@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from oceanid.models.scheduler import Scheduler
+from oceanid.models.status_words import StatusCategories
 from oceanid.states import JOB_ACTIVE, JOB_WORDS, JobState, Wanted
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class JobQuerySet(models.QuerySet["Job"]):
         return job
 
 
-class Job(models.Model):
+class Job(StatusCategories, models.Model):
     """Something to compute: what is wanted of it, and what was observed.
 
     Drafts (``state`` Pending) belong to the app; from ``execute()`` on only

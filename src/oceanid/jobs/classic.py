@@ -1,0 +1,54 @@
+"""The classic templates of Tethys apps: ``base`` and the ``vanilla_…`` family."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from oceanid.errors import InvalidSpecification
+
+_VANILLA: Final[dict[str, Any]] = {"universe": "vanilla"}
+TEMPLATES: Final[dict[str, dict[str, Any]]] = {
+    "base": {},
+    "vanilla_base": _VANILLA,
+    "vanilla_transfer_files": {
+        **_VANILLA,
+        "transfer_executable": True,
+        "should_transfer_files": "YES",
+        "when_to_transfer_output": "ON_EXIT_OR_EVICT",
+    },
+    "vanilla_nfs": {**_VANILLA, "should_transfer_files": "NO"},
+}
+
+
+def template(name: str) -> dict[str, Any]:
+    """The attributes of a classic template, to be overridden by the job's own.
+
+    Where logs go is not in them: every job has a place of its own for these.
+
+    Raises:
+        InvalidSpecification: There is none of this name.
+    """
+    if name not in TEMPLATES:
+        raise InvalidSpecification(
+            f"There is no classic template “{name[:100]}”.",
+            hint=f"Known are: {', '.join(TEMPLATES)}.",
+        )
+    return dict(TEMPLATES[name])
+
+
+def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Attributes over others: names are compared in any case, dictionaries are merged.
+
+    A value of None takes a name out.
+    """
+    result = dict(base)
+    written = {name.lower(): name for name in result}
+    for name, value in over.items():
+        former = written.get(name.lower())
+        below = result.pop(former) if former is not None and former in result else None
+        written[name.lower()] = name
+        if value is None:
+            continue
+        both = isinstance(below, dict) and isinstance(value, dict)
+        result[name] = {**below, **value} if both and below is not None else value
+    return result
