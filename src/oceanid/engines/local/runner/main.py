@@ -45,6 +45,7 @@ class Runner:
         self.null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         self.user_name, self.owner = user_of(self.manifest.run_as)
         self.current: record.Item | None = None
+        self.initialdir = ""
         self.stop_wanted = False
         self.pause_wanted = False
         self.control_due = True

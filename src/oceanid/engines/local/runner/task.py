@@ -92,6 +92,9 @@ class _Work:
     def run(self) -> End:
         runner, item = self.runner, self.item
         self._check_disk()
+        if item.initialdir != runner.initialdir:
+            os.makedirs(item.initialdir, exist_ok=True)
+            runner.initialdir = item.initialdir
         if item.transfer_files:
             self.box = Sandbox(runner.sandboxes, item, owner=runner.owner, between=runner.between)
             program, here = self.box.make(), self.box.path
