@@ -1,0 +1,187 @@
+"""In a real Tethys Portal: by its configuration file alone, beside its own job manager."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import sqlite3
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.running import background, clean_environment, eventually, said
+
+pytestmark = pytest.mark.tethys
+
+CONFIGURATION = """\
+settings:
+  SECRET_KEY: not-a-secret-{filler}
+  DEBUG: false
+  ALLOWED_HOSTS: [127.0.0.1]
+  INSTALLED_APPS: [oceanid]
+  OCEANID:
+    ADMIN_TITLE: Tethys Compute (Oceanid)
+  TETHYS_PORTAL_CONFIG:
+    ADDITIONAL_URLPATTERNS: [oceanid.tethys.urlpatterns]
+"""
+APP = """\
+from tethys_sdk.base import TethysAppBase
+
+
+class App(TethysAppBase):
+    name = "Trial"
+    description = "An app that runs jobs through Oceanid."
+    package = "trial"
+    index = "home"
+    icon = ""
+    root_url = "trial"
+    color = "#16a085"
+"""
+RUN_A_JOB = """
+import django; django.setup()
+from django.contrib.auth.models import User
+from oceanid.jobs import JobManager
+from tethysapp.trial.app import App
+user, _ = User.objects.get_or_create(username="ada")
+manager = JobManager(App)
+job = manager.create_job("in tethys", user, job_type="CONDOR", attributes={
+    "executable": "/bin/sh", "arguments": ["-c", "echo from a Tethys app"]})
+job.execute()
+job.wait(timeout_s=60)
+print("STATUS", job.status, job.app)
+print("LOGS", job.get_logs())
+from tethys_compute.models import TethysJob
+print("THEIRS", TethysJob.objects.count())
+"""
+SESSION = """
+import django; django.setup()
+from django.contrib.auth.models import User
+from django.test import Client
+client = Client()
+client.force_login(User.objects.create_superuser("root"))
+print("SESSION", client.cookies["sessionid"].value)
+"""
+
+
+class Portal:
+    """A Tethys Portal in a directory of its own."""
+
+    def __init__(self, place: Path, programs: Path) -> None:
+        self.place = place
+        self.programs = programs
+        self.env = clean_environment(
+            HOME=str(place),
+            TETHYS_HOME=str(place),
+            PYTHONPATH=str(place / "apps"),
+            DJANGO_SETTINGS_MODULE="tethys_portal.settings",
+        )
+
+    def run(self, *words: str) -> str:
+        return said(
+            [self.programs / words[0], *words[1:]], cwd=self.place, env=self.env, timeout_s=300
+        )
+
+
+@pytest.fixture(scope="module")
+def tethys(tmp_path_factory: pytest.TempPathFactory) -> Portal:
+    place = tmp_path_factory.mktemp("tethys")
+    (place / "portal_config.yml").write_text(CONFIGURATION.format(filler="x" * 50))
+    app = place / "apps" / "tethysapp" / "trial"
+    app.mkdir(parents=True)
+    (app / "__init__.py").touch()
+    (app / "app.py").write_text(APP)
+    portal = Portal(place, Path(os.environ["OCEANID_TEST_TETHYS"]) / "bin")
+    portal.run("tethys", "db", "migrate")
+    return portal
+
+
+@pytest.fixture(scope="module")
+def address(tethys: Portal, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("daphne") / "log"
+    command = [
+        tethys.programs / "daphne",
+        *("-b", "127.0.0.1", "-p", str(port), "tethys_portal.asgi:application"),
+    ]
+    with background(command, cwd=tethys.place, env=tethys.env, log=log):
+        found = f"http://127.0.0.1:{port}/"
+
+        def serves() -> bool:
+            try:
+                return bool(visit(f"{found}compute/healthz", "").status == 200)
+            except OSError:
+                return False
+
+        eventually(serves, within_s=60, what=log.read_text())
+        yield found
+
+
+def visit(address: str, session: str) -> urllib.request.addinfourl:
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    asked = urllib.request.Request(address, headers={"Cookie": f"sessionid={session}"})
+    answer: urllib.request.addinfourl = opener.open(asked, timeout=30)
+    return answer
+
+
+@pytest.fixture(scope="module")
+def session(tethys: Portal) -> str:
+    found = re.search(r"SESSION (\w+)", tethys.run("python", "-c", SESSION))
+    assert found
+    return found[1]
+
+
+def test_its_own_migrate_makes_our_tables_beside_its_own(tethys: Portal) -> None:
+    with sqlite3.connect(tethys.place / "tethys_platform.sqlite") as database:
+        tables = {row[0] for row in database.execute("SELECT name FROM sqlite_master")}
+    assert {"oceanid_job", "tethys_compute_tethysjob"} <= tables
+
+
+def test_checks_are_silent_at_warning(tethys: Portal) -> None:
+    told = tethys.run("django-admin", "check", "--fail-level", "WARNING")
+    assert "WARNINGS" not in told
+
+
+def test_our_pages_are_served_with_their_own_policy(address: str, session: str) -> None:
+    page = visit(f"{address}compute/jobs/", session)
+    assert page.status == 200
+    assert "script-src 'self'" in page.headers["Content-Security-Policy"]
+    theirs = visit(f"{address}admin/", session)
+    assert theirs.headers["Content-Security-Policy"] is None
+    stranger = visit(f"{address}compute/jobs/", "")
+    assert "/accounts/login/" in stranger.url
+
+
+def test_the_admin_shows_our_section_under_its_configured_heading(
+    address: str, session: str
+) -> None:
+    index = visit(f"{address}admin/", session).read().decode()
+    assert "Tethys Compute (Oceanid)" in index
+    assert "/admin/tethys_compute/" in index
+    for page in ("job", "scheduler"):
+        assert visit(f"{address}admin/oceanid/{page}/", session).status == 200
+
+
+def test_pages_stream_live_under_its_server(address: str, session: str) -> None:
+    stream = visit(f"{address}compute/live/", session)
+    assert stream.headers["Content-Type"].startswith("text/event-stream")
+    assert stream.read(1)
+    stream.close()
+
+
+def test_a_tethys_app_runs_a_job_through_our_manager(tethys: Portal, tmp_path: Path) -> None:
+    log = tmp_path / "supervisor.log"
+    command = [tethys.programs / "django-admin", "oceanid_supervisor"]
+    with background(command, cwd=tethys.place, env=tethys.env, log=log) as supervisor:
+        told = tethys.run("python", "-c", RUN_A_JOB)
+        assert "STATUS Complete trial" in told, told + log.read_text()
+        assert "from a Tethys app" in told
+        assert "THEIRS 0" in told
+        supervisor.send_signal(signal.SIGTERM)
+        assert supervisor.wait(timeout=10) == 0
