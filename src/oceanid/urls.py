@@ -6,16 +6,30 @@ from importlib.util import find_spec
 
 from django.urls import path
 
-from oceanid.web import jobs, live
+from oceanid.web import actions, health, job, jobs, live, node
 
 app_name = "oceanid"
 urlpatterns = [
     path("", jobs.home, name="home"),
-    path("jobs/", jobs.job_list, name="jobs"),
-    path("jobs/rows/", jobs.job_rows, name="job-rows"),
-    path("jobs/<int:job_id>/", jobs.job_rows, name="job"),
     path("live/", live.live, name="live"),
     path("live/changes/", live.changes, name="changes"),
+    path("jobs/", jobs.job_list, name="jobs"),
+    path("jobs/rows/", jobs.job_rows, name="job-rows"),
+    path("jobs/<int:job_id>/", job.job_page, name="job"),
+    path("jobs/<int:job_id>/delete/", job.confirm_delete, name="job-delete"),
+    path("jobs/<int:job_id>/do/<slug:verb>/", actions.act, name="job-action"),
+    path("jobs/<int:job_id>/files/", job.job_file, name="job-files"),
+    path("jobs/<int:job_id>/files/<path:path>", job.job_file, name="job-file"),
+    path("jobs/<int:job_id>/tasks/<int:index>/<slug:stream>/", job.task_output, name="task-output"),
+    path("jobs/<int:job_id>/nodes/<int:node_id>/", node.node_page, name="node"),
+    path(
+        "jobs/<int:job_id>/nodes/<int:node_id>/tasks/<int:index>/<slug:stream>/",
+        job.task_output,
+        name="node-output",
+    ),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", health.metrics, name="metrics"),
 ]
 
 if find_spec("oceanid.web.callback") is not None:

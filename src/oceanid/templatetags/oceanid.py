@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from oceanid.models import Job
+from oceanid.models import Job, JobEvent
 from oceanid.states import JobState, NodeState, TaskState
 from oceanid.web.shell import Shell
 
@@ -127,3 +127,49 @@ def size(count: int | float | None) -> str:
 def thousands(count: int | None) -> str:
     """A number with thin spaces between its thousands."""
     return "–" if count is None else f"{count:,}".replace(",", "\u202f")
+
+
+@register.filter
+def node_tone(state: str) -> str:
+    """The name of a node state's colour: of PRE, which other things have too, a node's."""
+    return "run" if state == NodeState.PRERUN.value else tone(state)
+
+
+@register.filter
+def node_word(state: str) -> str:
+    """A node's state as a word."""
+    return _(NodeState(state).word)
+
+
+@register.filter
+def unlocalized(number: float) -> str:
+    """A number as SVG and addresses write it, whatever the reader's language."""
+    return f"{number:g}" if isinstance(number, float) else str(number)
+
+
+@register.filter
+def plus(number: float, more: int) -> str:
+    """A sum, as SVG writes it."""
+    return f"{number + more:g}"
+
+
+@register.simple_tag
+def event_text(event: JobEvent) -> str:
+    """What happened, in a line."""
+    what = ""
+    if event.kind in ("state", "task", "node") and event.after:
+        what = _word_of(event.kind, event.after)
+    if event.kind == "task":
+        what = f"{_('Task')}: {what}"
+    elif event.kind == "node":
+        what = f"{_('Node')}: {what}"
+    parts = [part for part in (what, event.message) if part]
+    return " – ".join(parts) or event.kind
+
+
+def _word_of(kind: str, code: str) -> str:
+    kinds: dict[str, Any] = {"state": JobState, "task": TaskState, "node": NodeState}
+    try:
+        return _(kinds[kind](code).word)
+    except ValueError:
+        return code

@@ -19,7 +19,7 @@ MOST_ROWS = 200
 
 @require_safe
 @page
-def home(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
+def home(request: HttpRequest) -> HttpResponse:
     """Until there is an overview: the jobs."""
     return redirect("oceanid:jobs")
 

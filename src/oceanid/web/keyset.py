@@ -76,7 +76,7 @@ class _RowIsBeyond(Func):
         super().__init__(*expressions, **extra)
         self.operator = operator
 
-    def as_sql(self, compiler: Any, connection: Any, **context: Any) -> Any:  # noqa: ARG002
+    def as_sql(self, compiler: Any, connection: Any, **context: Any) -> Any:
         """The comparison of the first half of the expressions with the second."""
         parts, values = [], []
         for each in self.get_source_expressions():

@@ -1,0 +1,280 @@
+"""One job: what it is doing and why, its tasks or nodes, its output, its files, its history."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from oceanid.models import Job, JobEvent, Task, TaskRole
+from oceanid.services import paths, policy
+from oceanid.states import JobState, TaskState, Wanted
+from oceanid.submit import SubmitDescription
+from oceanid.templatetags.oceanid import size
+from oceanid.web import actions, jobfiles, keyset, tail, timeline, workflow
+from oceanid.web.keyset import Order, Place
+from oceanid.web.pages import is_fragment, page
+
+TASKS_SHOWN = 15
+EVENTS_SHOWN = 20
+STATES_DRAWN = 400
+HEAT_LIMIT = 2000
+SPEC_SHOWN = 200_000
+
+
+@require_safe
+@page
+def job_page(request: HttpRequest, job_id: int) -> HttpResponse:
+    """The whole page; or, for htmx, those of its parts that change while the job runs."""
+    job = found(request, job_id)
+    is_part = is_fragment(request)
+    context = _changing(request, job)
+    if is_part:
+        return render(request, "oceanid/parts/job_live.html", context)
+    context |= {
+        "files": files_of(job, ""),
+        "specification": _specification(job.spec),
+        "last_event": JobEvent.objects.order_by("-id").values_list("id", flat=True).first() or 0,
+    }
+    if not context["is_workflow"]:
+        wanted = request.GET.get("task", "")
+        index = int(wanted) if wanted.isdecimal() and len(wanted) < 10 else None
+        context |= output_of(job, _tasks(job), index)
+    return render(request, "oceanid/job.html", context)
+
+
+@require_safe
+@page
+def task_output(
+    request: HttpRequest, job_id: int, index: int, stream: str, node_id: int | None = None
+) -> HttpResponseBase:
+    """A piece of a task's stdout or stderr as JSON, from ``offset`` on; the file itself with
+    ``download``."""
+    job = found(request, job_id)
+    if stream not in tail.STREAMS:
+        raise Http404
+    tasks = _tasks(job) if node_id is None else workflow.tasks_of(job, node_id)
+    role = request.GET.get("role", TaskRole.JOB.value)
+    task = tasks.filter(index=index, role=role).order_by("-attempt").first()
+    if task is None:
+        raise Http404
+    path, _told = tail.log_path(job, task, stream)
+    if not path:
+        raise Http404
+    if "download" in request.GET:
+        return jobfiles.download(request, paths.job_dir(job), path)
+    given = request.GET.get("offset", "")
+    offset = int(given) if given.isdecimal() and len(given) < 18 else None
+    piece = tail.read(job, path, offset=offset)
+    answer = {
+        "text": piece.text,
+        "offset": piece.offset,
+        "next": piece.next,
+        "size": piece.size,
+        "shown_size": size(piece.size),
+        "truncated": offset is not None and offset > piece.size,
+        "ended": TaskState(task.state).is_final and piece.next >= piece.size,
+    }
+    return JsonResponse(answer)
+
+
+@require_safe
+@page
+def job_file(request: HttpRequest, job_id: int, path: str = "") -> HttpResponseBase:
+    """A directory of the job as a page, or a file of it as a download."""
+    job = found(request, job_id)
+    base = paths.job_dir(job)
+    try:
+        folder = jobfiles.listed(base, path)
+    except jobfiles.NotPlain:
+        return jobfiles.download(request, base, path)
+    if folder.is_missing and path:
+        raise Http404
+    context = {"job": job, "files": folder}
+    if is_fragment(request):
+        return render(request, "oceanid/parts/files.html", context)
+    return render(request, "oceanid/files.html", context)
+
+
+@require_safe
+@page
+def confirm_delete(request: HttpRequest, job_id: int) -> HttpResponse:
+    """Asks once more before a job is deleted."""
+    job = found(request, job_id)
+    policy.require(request.user, "act", job)
+    return render(request, "oceanid/delete.html", {"job": job})
+
+
+def found(request: HttpRequest, job_id: int) -> Job:
+    """The job, if the person may see it.
+
+    Raises:
+        Http404: There is none, or it is not theirs to see.
+    """
+    if job_id >= 2**63:
+        raise Http404
+    jobs = policy.visible_jobs(request.user).select_related("user", "scheduler")
+    return get_object_or_404(jobs, pk=job_id)
+
+
+def files_of(job: Job, path: str) -> jobfiles.Folder:
+    """What is in the job's directory."""
+    try:
+        return jobfiles.listed(paths.job_dir(job), path)
+    except (jobfiles.NotPlain, OSError):
+        return jobfiles.Folder(path, (), is_missing=True)
+
+
+def output_of(job: Job, tasks: QuerySet[Task], index: int | None) -> dict[str, Any]:
+    """The ends of one task's streams: the wanted one's, else the first's."""
+    chosen = tasks if index is None else tasks.filter(index=index)
+    task = chosen.filter(role=TaskRole.JOB.value).order_by("attempt", "index").first()
+    if task is None:
+        return {"task": None, "logs": []}
+    logs = []
+    for stream in tail.STREAMS:
+        try:
+            path, told = tail.log_path(job, task, stream)
+        except Exception:  # noqa: BLE001 - a specification that can't be read has no log to show
+            path, told = "", ""
+        piece = tail.read(job, path, offset=None) if path else None
+        logs.append({"stream": stream, "piece": piece, "told": told})
+    return {"task": task, "logs": logs}
+
+
+def task_page(tasks: QuerySet[Task], request: HttpRequest) -> dict[str, Any]:
+    """One page of a table of tasks, as the address asks for it."""
+    state = request.GET.get("tstate", "")
+    if state in set(TaskState):
+        tasks = tasks.filter(state=state)
+    else:
+        state = ""
+    place = Place(
+        after=request.GET.get("tafter", ""),
+        before=request.GET.get("tbefore", ""),
+        last=request.GET.get("tat") == "last",
+    )
+    order = Order("index")
+    return {
+        "tasks": keyset.page(tasks, order=order, place=place, size=TASKS_SHOWN),
+        "tstate": state,
+        "task_states": [(each.value, each.word) for each in TaskState],
+    }
+
+
+def _changing(request: HttpRequest, job: Job) -> dict[str, Any]:
+    own = JobEvent.objects.filter(job=job, task_id__isnull=True, node_id__isnull=True)
+    states = list(own.filter(kind="state").order_by("-id")[:STATES_DRAWN])
+    is_workflow = workflow.is_workflow(job)
+    context: dict[str, Any] = {
+        "job": job,
+        "is_workflow": is_workflow,
+        "may_act": policy.may(request.user, "act", job),
+        "actions": actions.offered(job),
+        "intent": _intent(job),
+        "shares": shares(job),
+        "timeline": timeline.drawn(states[::-1], now=timezone.now(), attempts=job.attempt),
+        "events": _events(request, job, own),
+        "here": request.get_full_path(),
+        "finished": job.tasks_complete + job.tasks_error + job.tasks_aborted,
+    }
+    if is_workflow:
+        context |= workflow.of(job, request)
+    else:
+        tasks = _tasks(job)
+        context |= task_page(tasks, request)
+        context |= _heat(job, tasks)
+    return context
+
+
+def _tasks(job: Job) -> QuerySet[Task]:
+    return Task.objects.filter(job=job, attempt=job.attempt, node__isnull=True)
+
+
+def _events(request: HttpRequest, job: Job, own: QuerySet[JobEvent]) -> dict[str, Any]:
+    everything = request.GET.get("events") == "all"
+    events = JobEvent.objects.filter(job=job) if everything else own
+    place = Place(after=request.GET.get("eafter", ""), before=request.GET.get("ebefore", ""))
+    order = Order("id", descending=True)
+    rows = keyset.page(events.select_related("actor"), order=order, place=place, size=EVENTS_SHOWN)
+    return {"page": rows, "all": everything}
+
+
+def _intent(job: Job) -> str:
+    """What was asked for and has not happened yet."""
+    if job.job_state.is_final and job.wanted != Wanted.DELETE:
+        return ""
+    told = {
+        Wanted.STOP.value: _("Stopping…"),
+        Wanted.DELETE.value: _("Deleting…"),
+    }
+    if job.wanted == Wanted.PAUSE and job.job_state is not JobState.PAUSED:
+        return _("Pausing…")
+    return told.get(job.wanted, "")
+
+
+def shares(job: Job) -> list[dict[str, Any]]:
+    """How many tasks are in each state, and where each share of a bar of 1000 begins."""
+    waiting = max(
+        0,
+        job.num_jobs
+        - job.tasks_submitted
+        - job.tasks_running
+        - job.tasks_paused
+        - job.tasks_held
+        - job.tasks_complete
+        - job.tasks_error
+        - job.tasks_aborted,
+    )
+    counts = [
+        (TaskState.COMPLETE, job.tasks_complete),
+        (TaskState.ERROR, job.tasks_error),
+        (TaskState.ABORTED, job.tasks_aborted),
+        (TaskState.HELD, job.tasks_held),
+        (TaskState.PAUSED, job.tasks_paused),
+        (TaskState.RUNNING, job.tasks_running),
+        (TaskState.SUBMITTED, job.tasks_submitted),
+        (TaskState.QUEUED, waiting),
+    ]
+    total = sum(count for _state, count in counts) or 1
+    found, begin = [], 0.0
+    for state, count in counts:
+        if count:
+            width = 1000 * count / total
+            found.append(
+                {"state": state.value, "word": state.word, "count": count,
+                 "x": round(begin, 2), "width": round(width, 2)}
+            )  # fmt: skip
+            begin += width
+    return found
+
+
+def _heat(job: Job, tasks: QuerySet[Task]) -> dict[str, Any]:
+    """A cell for each task of an array that is small enough to be shown whole."""
+    if not 1 < job.num_jobs <= HEAT_LIMIT:
+        return {"heat": []}
+    across = 50 if job.num_jobs <= 250 else 100
+    states = tasks.order_by("index").values_list("index", "state")[:HEAT_LIMIT]
+    cells = [
+        {"index": index, "state": state, "x": index % across * 10, "y": index // across * 10}
+        for index, state in states
+    ]
+    rows = -(-job.num_jobs // across)
+    return {"heat": cells, "heat_width": across * 10 - 2, "heat_height": rows * 10 - 2}
+
+
+def _specification(spec: dict[str, Any]) -> str:
+    if not spec:
+        return ""
+    try:
+        description = SubmitDescription.from_json(spec)
+        text = description.to_submit_file()
+    except Exception:  # noqa: BLE001 - shown as it is stored when it can't be read
+        text = ""
+    return (text or json.dumps(spec, indent=2, ensure_ascii=False))[:SPEC_SHOWN]
