@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from oceanid.models.job import Job
@@ -42,7 +43,16 @@ class JobEvent(models.Model):
     class Meta:
         verbose_name = _("job event")
         verbose_name_plural = _("job events")
-        indexes = [models.Index("job", "id", name="oceanid_event_job")]
+        indexes = [
+            models.Index("job", "id", name="oceanid_event_job"),
+            # The job's own history, which must not be looked for among a million of its tasks'.
+            models.Index(
+                "job",
+                "id",
+                name="oceanid_event_own",
+                condition=Q(task_id__isnull=True, node_id__isnull=True),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.before}→{self.after} {self.message}".strip()

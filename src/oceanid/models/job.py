@@ -164,6 +164,7 @@ class Job(StatusCategories, models.Model):
             models.Index("scheduler", "state", "id", name="oceanid_job_sched_state"),
             models.Index("name_key", "id", name="oceanid_job_name"),
             models.Index("start_time", "id", name="oceanid_job_start"),
+            models.Index("creation_time", "id", name="oceanid_job_created"),
             models.Index("completion_time", "id", name="oceanid_job_end"),
             models.Index(
                 "scheduler", "due_at", name="oceanid_job_due", condition=Q(due_at__isnull=False)
