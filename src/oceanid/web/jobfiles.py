@@ -121,7 +121,8 @@ def listed(base: Path, path: str = "") -> Folder:
         with opened(base, path) as (descriptor, found):
             if not stat.S_ISDIR(found.st_mode):
                 raise NotPlain(path)
-            entries, is_cut = [], False
+            entries: list[Entry] = []
+            is_cut = False
             with os.scandir(descriptor) as scan:
                 for each in scan:
                     if len(entries) >= MOST_ENTRIES:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from django.db.models import BooleanField, F, Func, Model, QuerySet, Value
+from django.db.models import BooleanField, F, Field, Func, Model, QuerySet, Value
 from django.db.models.expressions import Combinable
 
 M = TypeVar("M", bound=Model)
@@ -76,7 +76,7 @@ class _RowIsBeyond(Func):
         super().__init__(*expressions, **extra)
         self.operator = operator
 
-    def as_sql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+    def as_sql(self, compiler: Any, connection: Any, *_: Any, **context: Any) -> Any:
         """The comparison of the first half of the expressions with the second."""
         parts, values = [], []
         for each in self.get_source_expressions():
@@ -128,7 +128,7 @@ def _place(queryset: QuerySet[M], order: Order, given: str) -> tuple[Any, Any] |
         if not 0 <= key[1] < 2**63 or (key[0] is None and not order.nullable):
             return None
         if key[0] is not None:
-            key[0] = queryset.model._meta.get_field(order.field).to_python(key[0])
+            key[0] = _column(queryset, order.field).to_python(key[0])
             if isinstance(key[0], int) and not 0 <= key[0] < 2**63:
                 return None
             if isinstance(key[0], str) and "\0" in key[0]:
@@ -182,7 +182,7 @@ def _part(
     ]
     descending = order.descending is not backward
     if start is not None:
-        fields = [queryset.model._meta.get_field(name) for name in names]
+        fields = [_column(queryset, name) for name in names]
         keys = list(start)[-len(names) :]
         values = [Value(key, output_field=field) for key, field in zip(keys, fields, strict=True)]
         queryset = queryset.filter(
@@ -194,3 +194,9 @@ def _part(
 
 def _ordered(column: Any, *, descending: bool) -> Any:
     return column.desc() if descending else column.asc()
+
+
+def _column(queryset: QuerySet[M], name: str) -> Field[Any, Any]:
+    found = queryset.model._meta.get_field(name)
+    assert isinstance(found, Field)
+    return found

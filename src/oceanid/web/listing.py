@@ -188,17 +188,21 @@ def rows(ids: list[int], user: policy.Person) -> list[Job]:
     return list(_shown(policy.visible_jobs(user).filter(pk__in=ids)))
 
 
+_APPS = """
+WITH RECURSIVE seen(app) AS (
+    SELECT MIN(app) FROM oceanid_job
+    UNION ALL
+    SELECT (SELECT MIN(app) FROM oceanid_job WHERE app > seen.app) FROM seen
+    WHERE seen.app IS NOT NULL
+)
+SELECT app FROM seen WHERE app IS NOT NULL AND app <> '' LIMIT 200
+"""
+
+
 def apps() -> list[str]:
     """Every app that has a job, found by hopping along the index, not by reading it."""
-    table, column = (connection.ops.quote_name(name) for name in (Job._meta.db_table, "app"))
-    hop = f"SELECT MIN({column}) FROM {table}"  # noqa: S608 - names of our own, quoted
-    seen = f"{hop} UNION ALL SELECT ({hop} WHERE {column} > seen.app) FROM seen"
-    query = (
-        f"WITH RECURSIVE seen(app) AS ({seen} WHERE seen.app IS NOT NULL) "  # noqa: S608
-        "SELECT app FROM seen WHERE app IS NOT NULL AND app <> '' LIMIT 200"
-    )
     with connection.cursor() as cursor:
-        cursor.execute(query)
+        cursor.execute(_APPS)
         return [row[0] for row in cursor.fetchall()]
 
 
@@ -209,7 +213,7 @@ def _scope(asked: Asked, user: policy.Person) -> QuerySet[Job]:
         return policy.visible_jobs(user)
     if asked.scope == "groups":
         return policy.group_jobs(user)
-    return Job.objects.filter(user_id=user.pk)
+    return Job.objects.filter(user_id=int(user.pk or 0))
 
 
 def _shown(jobs: QuerySet[Job]) -> QuerySet[Job]:

@@ -65,7 +65,7 @@ def secured(response: HttpResponseBase) -> HttpResponseBase:
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "same-origin")
     response.headers.setdefault("Cache-Control", "private, no-store")
-    patch_vary_headers(response, ["Cookie", "HX-Request"])  # type: ignore[arg-type]
+    patch_vary_headers(response, ["Cookie", "HX-Request"])
     return response
 
 
