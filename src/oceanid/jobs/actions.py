@@ -16,7 +16,7 @@ from oceanid.jobs.logs import JobLogs
 from oceanid.jobs.references import dotted_path
 from oceanid.jobs.twins import twin
 from oceanid.models import Job
-from oceanid.services import annotations
+from oceanid.services import annotations as app_fields
 from oceanid.services import jobs as services
 from oceanid.services.freeze import name_key
 from oceanid.states import JobState, Wanted
@@ -166,7 +166,7 @@ class JobActions(_Base):
         if self._state.adding or self.wanted == Wanted.DRAFT.value:
             services.save_draft(self)
         else:
-            annotations.save(self)
+            app_fields.save(self)
 
     def update_status(self, status: str | None = None, message: str = "") -> None:
         """Set the status, or without one read again what the database says of the job.

@@ -5,25 +5,15 @@ from __future__ import annotations
 from typing import Any, Final
 
 from oceanid.errors import InvalidSpecification
+from oceanid.submit import CLASSIC_TEMPLATES
 
-_VANILLA: Final[dict[str, Any]] = {"universe": "vanilla"}
-TEMPLATES: Final[dict[str, dict[str, Any]]] = {
-    "base": {},
-    "vanilla_base": _VANILLA,
-    "vanilla_transfer_files": {
-        **_VANILLA,
-        "transfer_executable": True,
-        "should_transfer_files": "YES",
-        "when_to_transfer_output": "ON_EXIT_OR_EVICT",
-    },
-    "vanilla_nfs": {**_VANILLA, "should_transfer_files": "NO"},
+TEMPLATES: Final[dict[str, dict[str, Any]]] = {"base": {}} | {
+    name: dict(attributes) for name, attributes in CLASSIC_TEMPLATES.items()
 }
 
 
 def template(name: str) -> dict[str, Any]:
     """The attributes of a classic template, to be overridden by the job's own.
-
-    Where logs go is not in them: every job has a place of its own for these.
 
     Raises:
         InvalidSpecification: There is none of this name.

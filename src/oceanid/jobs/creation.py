@@ -61,9 +61,10 @@ def create(
         if key in fields:
             fields[key] = _placed(fields[key], manager.label, user)
     _check_number(fields)
+    owner: Any = user
     job = cls(
         name=name,
-        user=user,
+        user=owner,
         app=manager.label,
         template_name=template.name if template else "",
         attributes=attributes,

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from oceanid.jobs.stored import from_store
 from oceanid.models import Job, WorkflowNode
 from oceanid.services import paths
+from oceanid.submit import SubmitDescription
 
-if TYPE_CHECKING:
-    from oceanid.submit import SubmitDescription
+PLAIN_STREAMS = {"output": "logs/stdout.$(Process)", "error": "logs/stderr.$(Process)"}
 
 
 def of_job(job: Job, attributes: Mapping[str, Any], directory: str) -> SubmitDescription:
@@ -25,13 +26,15 @@ def of_job(job: Job, attributes: Mapping[str, Any], directory: str) -> SubmitDes
     Raises:
         InvalidSpecification: Or a subclass: it can't be run, by name.
     """
-    from oceanid.submit import SubmitDescription
-
     given = _within(from_store(attributes), job.remote_input_files)
     if job.priority and not any(name.lower() == "priority" for name in given):
         given["priority"] = job.priority
-    return SubmitDescription.parse(
-        given, directory=directory, num_jobs=job.num_jobs, macros=_macros(job)
+    return SubmitDescription.from_attributes(
+        given,
+        num_jobs=job.num_jobs,
+        directory=directory,
+        remote_input_files=job.remote_input_files,
+        macros=_macros(job),
     )
 
 
@@ -41,15 +44,20 @@ def of_node(workflow: Job, node: WorkflowNode, directory: str) -> SubmitDescript
     Raises:
         InvalidSpecification: Or a subclass: it can't be run, by name.
     """
-    from oceanid.submit import SubmitDescription
-
     files = [*workflow.remote_input_files, *node.remote_input_files]
     given = _within(from_store(node.attributes), files)
+    written = {name.lower(): value for name, value in given.items()}
+    for command, stream in (("output", "stdout"), ("error", "stderr")):
+        # Nodes share the workflow's directory; each writes to files of its own.
+        if written.get(command) in (None, PLAIN_STREAMS[command]):
+            given = {name: value for name, value in given.items() if name.lower() != command}
+            given[command] = f"logs/{_file_name(node)}.{stream}.$(Process)"
     variables = {str(name): str(value) for name, value in (node.variables or {}).items()}
-    return SubmitDescription.parse(
+    return SubmitDescription.from_attributes(
         given,
-        directory=directory,
         num_jobs=node.num_jobs,
+        directory=directory,
+        remote_input_files=files,
         macros={**_macros(workflow), "JOB": node.name, **variables},
     )
 
@@ -59,6 +67,12 @@ def _macros(job: Job) -> dict[str, str]:
         "APP_WORKSPACE": str(paths.workspace(job.app)),
         "USER_WORKSPACE": str(paths.workspace(job.app, job.user_id)),
     }
+
+
+def _file_name(node: WorkflowNode) -> str:
+    """The node's name as a file's, told from others that look alike without their marks."""
+    plain = re.sub(r"[^A-Za-z0-9_-]", "_", node.name)[:100]
+    return plain if plain == node.name else f"{plain}.{node.pk}"
 
 
 def _within(attributes: dict[str, Any], remote_input_files: Collection[str]) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oceanid.services import paths
+from oceanid.submit import SubmitDescription
 
 if TYPE_CHECKING:
-    from oceanid.submit import SubmitDescription
     from oceanid.models import Job
 
 TAIL_BYTES = 1024 * 1024
@@ -171,8 +171,6 @@ def _open(path: Path, within: Path) -> int:
 def _of_spec(job: Job, spec: dict[str, Any]) -> Mapping[str, Any]:
     if not spec:
         return {}
-    from oceanid.submit import SubmitDescription
-
     directory = paths.job_dir(job)
     description = SubmitDescription.from_json(spec)
     if description.count == 1:

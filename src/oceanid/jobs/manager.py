@@ -214,7 +214,7 @@ class JobManager:
         """As :meth:`list_jobs`, read into a list."""
         return [job async for job in self.list_jobs(*args, **kwargs)]
 
-    acreate_job = twin(create_job)
+    acreate_job = twin(create_job)  # type: ignore[arg-type] # its names may be any
     acreate_job_for = twin(create_job_for)
     aget_job = twin(get_job)
     aexecute_many = twin(execute_many)
@@ -255,6 +255,6 @@ def _instance_of(app: Any) -> Any:
     return app()
 
 
-def _unbound(app: type[Any]) -> Any:
+def _unbound(app: Any) -> Any:
     """An instance of an AppConfig that is not installed, to ask for its templates only."""
     return app.__new__(app)

@@ -14,7 +14,7 @@ from oceanid.errors import IllegalTransition, InvalidSpecification
 from oceanid.jobs import classic
 from oceanid.jobs.stored import to_store
 from oceanid.models import Job, WorkflowEdge, WorkflowNode
-from oceanid.states import Wanted
+from oceanid.states import NodeState, Wanted
 
 NODE_NAME_LENGTH = 255
 _EMPTY_WHEN_NONE = (
@@ -133,7 +133,7 @@ class CondorWorkflowJobNode(WorkflowNode):
     @property
     def status(self) -> str:
         """What it is doing, in DAGMan's words."""
-        return dict(self.STATES)[self.state] if self.state else ""
+        return NodeState(self.state).word
 
     def get_attribute(self, name: str) -> Any:
         """A submit command's value, its name in any case; None when it is not set."""

@@ -10,7 +10,7 @@ import stat
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from oceanid.errors import InvalidSpecification
 from oceanid.jobs import pyrun
@@ -19,7 +19,22 @@ from oceanid.jobs.references import dotted_path
 KEYS = ("function", "args", "kwargs")
 MOST_CALL_BYTES = 64 * 1024
 MOST_OUTCOME_BYTES = 8 * pyrun.MOST_RESULT_BYTES
+NOTHING_LEFT = "The function left no result; see the job's output and errors."
 _MOST_REASON = 2_000
+
+
+class Outcome(NamedTuple):
+    """What became of a call.
+
+    Args:
+        result: What the function returned; None when it did not return.
+        reason: "" when it returned, else its exception in one line, or that nothing was left.
+        traceback: Where the exception came from.
+    """
+
+    result: Any
+    reason: str
+    traceback: str
 
 
 def normalised(attributes: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,7 +100,7 @@ def submit_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def read_outcome(job_dir: Path | str, *, key: str = "") -> tuple[Any, str, str]:
+def read_outcome(job_dir: Path | str, *, key: str = "") -> Outcome:
     """What a PYTHON job left in its directory; trusts nothing that it finds there.
 
     Args:
@@ -94,18 +109,19 @@ def read_outcome(job_dir: Path | str, *, key: str = "") -> tuple[Any, str, str]:
             not count.
 
     Returns:
-        (result, "", "") when the function returned, else (None, reason, traceback).
+        What the function returned, or why there is nothing.
     """
     folder = Path(job_dir)
     error = _read(folder / pyrun.ERROR, key)
     if error is not None:
         name, message = _text(error.get("type")), _text(error.get("message"))
         reason = f"{name}: {message}".strip(": ") if name or message else "The function failed."
-        return None, reason[:_MOST_REASON], _text(error.get("traceback"))[-pyrun.MOST_TRACEBACK :]
+        told = _text(error.get("traceback"))[-pyrun.MOST_TRACEBACK :]
+        return Outcome(None, reason[:_MOST_REASON], told)
     found = _read(folder / pyrun.RESULT, key)
     if found is None or "result" not in found:
-        return None, "The function left no result; see the job's output and errors.", ""
-    return found["result"], "", ""
+        return Outcome(None, NOTHING_LEFT, "")
+    return Outcome(found["result"], "", "")
 
 
 def _read(path: Path, key: str) -> dict[str, Any] | None:

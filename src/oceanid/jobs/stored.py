@@ -8,7 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from oceanid.errors import InvalidSpecification
-from oceanid.submit.macros import Macro
+from oceanid.submit import Macro
 
 _MARK = "$macro"
 _DEEPEST = 20

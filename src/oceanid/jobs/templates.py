@@ -74,7 +74,7 @@ class JobTemplate:
         Args:
             given: As ``create_job`` takes it.
         """
-        result = copied(self.parameters)
+        result: dict[str, Any] = copied(self.parameters)
         for name, value in gathered(given).items():
             if name in _MERGED and isinstance(result.get(name), dict) and value is not None:
                 result[name] = merged(result[name], dict(value))
