@@ -128,7 +128,8 @@ def read(given: Mapping[str, Any]) -> Settings:
     Raises:
         InvalidSettings: A key is unknown or a value has the wrong type.
     """
-    return _build(Settings, given, "OCEANID")
+    found: Settings = _build(Settings, given, "OCEANID")
+    return found
 
 
 def current() -> Settings:

@@ -189,16 +189,18 @@ class Job(StatusCategories, models.Model):
         return self.name
 
     @classmethod
-    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any]) -> Self:
+    def from_db(
+        cls, db: str | None, field_names: Collection[str], values: Collection[Any], **options: Any
+    ) -> Self:
         """Make the instance in the class that its type names."""
         names = list(field_names)
         if "type" not in names:
-            return super().from_db(db, names, values)
+            return super().from_db(db, names, values, **options)
         type_name = list(values)[_position(cls, names, values, "type")]
         chosen: Any = job_class(type_name) if isinstance(type_name, str) else cls
         if chosen is cls or not issubclass(chosen, Job):
-            return super().from_db(db, names, values)
-        return models.Model.from_db.__func__(chosen, db, names, values)  # type: ignore[attr-defined,no-any-return]
+            return super().from_db(db, names, values, **options)
+        return models.Model.from_db.__func__(chosen, db, names, values, **options)  # type: ignore[attr-defined,no-any-return]
 
     @property
     def job_state(self) -> JobState:

@@ -23,7 +23,7 @@ def insert_many(model: type[models.Model], columns: Sequence[str], rows: Iterabl
     if not prepared:
         return 0
     quote = connection.ops.quote_name
-    names = ", ".join(quote(field.column) for field in fields)
+    names = ", ".join(quote(str(field.column)) for field in fields)
     marks = ", ".join(["%s"] * len(fields))
     table = quote(model._meta.db_table)
     with connection.cursor() as cursor:
@@ -40,9 +40,9 @@ def update_many(
     if not prepared:
         return 0
     quote = connection.ops.quote_name
-    sets = ", ".join(f"{quote(field.column)} = %s" for field in fields[:-1])
+    sets = ", ".join(f"{quote(str(field.column))} = %s" for field in fields[:-1])
     table = quote(model._meta.db_table)
-    where = quote(fields[-1].column)
+    where = quote(str(fields[-1].column))
     with connection.cursor() as cursor:
         cursor.executemany(f"UPDATE {table} SET {sets} WHERE {where} = %s", prepared)  # noqa: S608
     return len(prepared)

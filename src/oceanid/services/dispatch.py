@@ -67,7 +67,7 @@ def prepare(
         guard(hold)
         room = Room.now(scheduler_id, capacity)
         chooser = _Chooser(scheduler_id, room, chunk_of)
-        drafts = []
+        drafts: list[Draft] = []
         while len(drafts) < MOST_BATCHES and room.cpus > 0:
             draft = chooser.next_batch()
             if draft is None:

@@ -23,7 +23,7 @@ CHUNK = 5_000
 
 def due(scheduler_id: int | None, *, limit: int = 200) -> list[Job]:
     """Jobs about which something is to be done now; results are another room's."""
-    waiting = Job.objects.filter(scheduler_id=scheduler_id, due_at__lte=timezone.now())
+    waiting = _of(scheduler_id).filter(due_at__lte=timezone.now())
     return list(
         waiting.exclude(Q(state=JobState.RESULTS_READY.value) & ~Q(wanted=Wanted.DELETE.value))
         .select_related("user")
@@ -33,9 +33,15 @@ def due(scheduler_id: int | None, *, limit: int = 200) -> list[Job]:
 
 def next_due(scheduler_id: int | None) -> datetime | None:
     """When the next thing is to be done about a job."""
-    later = Job.objects.filter(scheduler_id=scheduler_id, due_at__isnull=False)
+    later = _of(scheduler_id).filter(due_at__isnull=False)
     later = later.exclude(state=JobState.RESULTS_READY.value)
     return later.order_by("due_at").values_list("due_at", flat=True).first()
+
+
+def _of(scheduler_id: int | None) -> JobQuerySet:
+    if scheduler_id is None:
+        return Job.objects.filter(scheduler_id__isnull=True)
+    return Job.objects.filter(scheduler_id=scheduler_id)
 
 
 def stage(job: Job) -> None:
@@ -167,13 +173,13 @@ def remove(hold: Hold, job: Job) -> None:
     """
     for model, column in ((JobEvent, "job_id"), (Task, "job_id")):
         while True:
-            some = model.objects.filter(**{column: job.pk}).values_list("pk", flat=True)[:CHUNK]  # type: ignore[attr-defined]
+            some = model.objects.filter(**{column: job.pk}).values_list("pk", flat=True)[:CHUNK]
             keys = list(some)
             if not keys:
                 break
             with transaction.atomic():
                 guard(hold)
-                model.objects.filter(pk__in=keys)._raw_delete("default")  # type: ignore[attr-defined]
+                model.objects.filter(pk__in=keys)._raw_delete("default")
     with transaction.atomic():
         guard(hold)
         edges = WorkflowEdge.objects.filter(child__workflow_id=job.pk)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.db import models, transaction
 from django.db.models import DateTimeField, ExpressionWrapper, F, Q
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 from oceanid.errors import LeaseLost
@@ -79,5 +80,5 @@ def _held(hold: Hold) -> models.QuerySet[Lease]:
     return Lease.objects.filter(name=hold.name, holder=hold.holder, epoch=hold.epoch)
 
 
-def _in(seconds: float) -> ExpressionWrapper:
+def _in(seconds: float) -> Combinable:
     return ExpressionWrapper(Now() + timedelta(seconds=seconds), output_field=DateTimeField())

@@ -10,7 +10,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from oceanid.errors import LeaseLost
+from oceanid.errors import LeaseLost, OceanidError
 from oceanid.jobs.python_function import read_outcome
 from oceanid.models import Job
 from oceanid.services import leases, paths, results
@@ -66,17 +66,30 @@ class ResultsDriver:
                             await changed.wait()
 
     async def _deal_with(self, job: Job) -> None:
+        try:
+            await self._finish(job)
+        except LeaseLost:
+            raise
+        except (OceanidError, OSError, ValueError) as problem:
+            # One job's odd results must not keep the others waiting.
+            most = self.around.settings.results_tries
+            await self.db(results.fail, self.hold, job, repr(problem), most_tries=most)
+
+    async def _finish(self, job: Job) -> None:
         value: Any = None
         if job.type == "PYTHON":
-            outcome = await self.db(read_outcome, paths.job_dir(job))
-            if outcome.reason:
+            value, reason, traceback = await self.db(
+                read_outcome, paths.job_dir(job), key=f"{job.key}.0"
+            )
+            if reason and job.tasks_error and not traceback:
+                reason = job.status_message or reason  # it was ended before it could tell
+            if reason:
                 await self.db(
                     results.finish, self.hold, job, None,
-                    failure=outcome.reason, traceback=outcome.traceback,
+                    failure=reason, traceback=traceback,
                     hint="Mend the function and resubmit the job.",
                 )  # fmt: skip
                 return
-            value = outcome.result
         if job.process_results_function and not job.tasks_error:
             answer = await self.worker.call(job)
             if "error" in answer:
