@@ -16,18 +16,19 @@ URLS = """
 from django.urls import include
 urlpatterns += [path("compute/", include("oceanid.urls"))]
 """
-RUN_A_JOB = """
+RUN_A_JOB = r"""
 from django.contrib.auth.models import User
 from oceanid.jobs import JobManager
 user = User.objects.create_user("ada")
 jobs = JobManager("mysite")
 job = jobs.create_job("run {id}", user, job_type="CONDOR", num_jobs=2, attributes={
-    "executable": "/bin/sh", "arguments": ["-c", "echo process $1", "sh", "$(Process)"]})
+    "executable": "/bin/sh", "arguments": "\"-c 'echo process $0' $(Process)\""})
 job.execute()
 assert job.status == "Submitted", job.status
 job.wait(timeout_s=60)
 print("STATUS", job.status, job.name == f"run {job.id}")
-print("LOGS", job.get_logs())
+logs = job.get_logs()
+print("LOGS", logs["0"]["output"], logs["1"]["output"])
 """
 VISIT = """
 from django.contrib.auth.models import User

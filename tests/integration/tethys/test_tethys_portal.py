@@ -54,7 +54,7 @@ job = manager.create_job("in tethys", user, job_type="CONDOR", attributes={
 job.execute()
 job.wait(timeout_s=60)
 print("STATUS", job.status, job.app)
-print("LOGS", job.get_logs())
+print("LOGS", job.get_logs()["output"])
 from tethys_compute.models import TethysJob
 print("THEIRS", TethysJob.objects.count())
 """
