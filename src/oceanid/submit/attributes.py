@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from oceanid.errors import InvalidSpecification
 from oceanid.submit.macros import BUILT_IN_NAMES, MAX_EXPANSION, Macro, References, references
-from oceanid.submit.plan import Value, as_text
+from oceanid.submit.texts import Value, as_text
 from oceanid.submit.vocabulary import Kind, command, unknown
 
 _MAX_ATTRIBUTES: Final = 2_000

@@ -15,7 +15,8 @@ from oceanid.specs import Capability, Resources, TaskSpec
 from oceanid.submit import attributes as reading
 from oceanid.submit import files, submit_file, values
 from oceanid.submit.items import Items, from_itemdata, from_statement
-from oceanid.submit.plan import Plan, Value
+from oceanid.submit.plan import Plan
+from oceanid.submit.texts import Value
 
 _FORMAT: Final = 1
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})

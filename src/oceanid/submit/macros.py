@@ -117,6 +117,8 @@ class MacroTable:
         self._items = {name.lower(): number for number, name in enumerate(item_names)}
         self._pieces: dict[str, Piece | None] = {}
         self._compiling: list[str] = []
+        self._matches = 0
+        self._matching: set[str] = set()
 
     def compile(self, text: str) -> Template:
         """Compile a value.
@@ -128,12 +130,14 @@ class MacroTable:
         if "$" not in text:
             return Template((text,), text)
         pieces: list[Piece] = []
+        matches = self._matches
         for node in _parse(text):
+            self._matches += node == "$$("
             piece = node if isinstance(node, str) else self._piece(node)
             if isinstance(piece, str) and pieces and isinstance(pieces[-1], str):
                 piece = pieces.pop() + piece  # type: ignore[operator]
             pieces.append(piece)
-        has_match = any(isinstance(piece, str) and "$$(" in piece for piece in pieces)
+        has_match = self._matches > matches
         if not pieces:
             return Template((), "")
         if len(pieces) == 1 and isinstance(pieces[0], str):
@@ -144,8 +148,12 @@ class MacroTable:
         """What the macro of this name stands for, or None when there is none."""
         lower = name.lower()
         if lower in self._pieces:
+            self._matches += lower in self._matching
             return self._pieces[lower]
+        matches = self._matches
         piece = self._resolve(lower)
+        if self._matches > matches:
+            self._matching.add(lower)
         self._pieces[lower] = piece
         return piece
 
@@ -177,7 +185,7 @@ class MacroTable:
         def expand_once(scope: Scope) -> str:
             # Kept for the task, so that macros nested in each other stay linear.
             if name not in scope.known:
-                scope.known[name] = template.expand(scope)
+                scope.known[name] = _deeper(scope, name, template.expand)
             return scope.known[name]
 
         return expand_once
@@ -190,16 +198,8 @@ class MacroTable:
             return self._referred(name.constant, node.default)
 
         def look_up(scope: Scope) -> str:
-            if scope.depth > _MAX_DEPTH:
-                raise InvalidSpecification(
-                    f"A macro refers to itself: $({node.name}).", hint="Give it a name of its own."
-                )
-            scope.depth += 1
-            try:
-                piece = self._referred(name.expand(scope), node.default)
-                return piece if isinstance(piece, str) else piece(scope)
-            finally:
-                scope.depth -= 1
+            piece = self._referred(name.expand(scope), node.default)
+            return piece if isinstance(piece, str) else _deeper(scope, node.name, piece)
 
         return look_up
 
@@ -275,7 +275,9 @@ def _parse(text: str, first_call: int = 0) -> list[str | _Reference | Call]:
             kind = "F" if re.fullmatch("F[fpduwnxbqa]*", match[1]) else match[1]
             if end and kind in FUNCTIONS:
                 body = text[match.end() : end]
-                node = Call(kind, match[1][1:], tuple(_split(body)), calls, body)
+                node = Call(
+                    kind, match[1][1:] if kind == "F" else "", tuple(_split(body)), calls, body
+                )
                 calls += 1
         if node is None:
             nodes.append("$")
@@ -327,6 +329,19 @@ def _split(body: str) -> list[str]:
             start = position + 1
     parts.append(body[start:].strip())
     return parts
+
+
+def _deeper(scope: Scope, name: str, piece: Callable[[Scope], str]) -> str:
+    """Expand what a macro stands for; names made at this time can only be caught going round."""
+    if scope.depth > _MAX_DEPTH:
+        raise InvalidSpecification(
+            f"A macro refers to itself: $({name[:80]}).", hint="Give it a name of its own."
+        )
+    scope.depth += 1
+    try:
+        return piece(scope)
+    finally:
+        scope.depth -= 1
 
 
 def _bounded(text: str) -> str:

@@ -10,10 +10,8 @@ from oceanid.specs import Capability, Resources, TaskSpec
 from oceanid.submit import fields, quoting, values
 from oceanid.submit.items import Items
 from oceanid.submit.macros import Macro, MacroTable, Scope, Template
+from oceanid.submit.texts import Value, as_text
 from oceanid.submit.vocabulary import COMMANDS, Command, Kind, Use, command
-
-Value = str | tuple[str, ...] | tuple[tuple[str, str], ...]
-"""An attribute's value: text with macros, a list, or a dict's pairs."""
 
 _UNIVERSES = frozenset(
     {"vanilla", "container", "docker", "local", "scheduler", "parallel", "grid", "java", "vm"}
@@ -273,7 +271,7 @@ class Plan:
                 self._add(
                     field,
                     [self._compile(name)],
-                    lambda texts, base, name=name: fields.stream(base, texts[0].strip(), name),
+                    self._stream(name),
                 )
             elif field != "stdin":
                 # Nothing was said: they are kept where get_logs() finds them.
@@ -322,6 +320,9 @@ class Plan:
             )
         if keep:
             self._passthrough.append(("preserve_relative_paths", self._table.compile("True")))
+
+    def _stream(self, name: str) -> _Build:
+        return lambda texts, base: fields.stream(base, texts[0].strip(), name)
 
     def constant_list(self, name: str) -> str:
         """A list of files, which must be the same for every task, separated by commas."""
@@ -414,25 +415,3 @@ class Plan:
             self._need(Capability.QUEUE, "transfer_input_files")
         if any(fields.is_url(target) for _, target in task.output_remaps):
             self._need(Capability.QUEUE, "transfer_output_remaps")
-
-
-def as_text(name: str, value: Value) -> str:
-    """A value as text of the submit language; what is literal in a list stays literal."""
-    if isinstance(value, str):
-        return value
-    known = COMMANDS.get(name)
-    if known is not None and known.kind is Kind.ARGUMENTS:
-        return quoting.format_arguments(_escaped(str_) for str_ in value)  # type: ignore[arg-type]
-    if known is not None and known.kind is Kind.VARIABLES:
-        if name == "environment":
-            return quoting.format_environment({pair[0]: _escaped(pair[1]) for pair in value})
-        return "; ".join(f"{_remap_part(pair[0])} = {_remap_part(pair[1])}" for pair in value)
-    return ", ".join(str(each) for each in value)
-
-
-def _escaped(text: str) -> str:
-    return str(text) if isinstance(text, Macro) else text.replace("$", "$(DOLLAR)")
-
-
-def _remap_part(text: str) -> str:
-    return text.replace("\\", "\\\\").replace(";", "\\;").replace("=", "\\=")

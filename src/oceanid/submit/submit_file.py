@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from oceanid.submit.items import Items
-from oceanid.submit.plan import Value, as_text
+from oceanid.submit.texts import Value, as_text
 from oceanid.submit.vocabulary import command
 
 
@@ -16,7 +16,8 @@ def render(
 ) -> str:
     """The text of a submit file: the portal's macros, the commands, the queue statement."""
     lines = [f"{name} = {text}" for name, text in macros]
-    known, own = [], []
+    known: list[str] = []
+    own: list[str] = []
     for name, value in attributes:
         (own if command(name) is None else known).append(f"{name} = {as_text(name, value)}")
     lines += own + known
