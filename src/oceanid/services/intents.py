@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from oceanid.models import Job, JobEvent, Task, WorkflowEdge, WorkflowNode
+from oceanid.models import Job, JobEvent, JobQuerySet, Task, WorkflowEdge, WorkflowNode
 from oceanid.services import events, observe, paths, workflow_run
 from oceanid.services.job_update import JobChange, apply_changes
 from oceanid.services.leases import Hold, guard
@@ -35,7 +35,8 @@ def next_due(scheduler_id: int | None) -> datetime | None:
     """When the next thing is to be done about a job."""
     later = _of(scheduler_id).filter(due_at__isnull=False)
     later = later.exclude(state=JobState.RESULTS_READY.value)
-    return later.order_by("due_at").values_list("due_at", flat=True).first()
+    found: datetime | None = later.order_by("due_at").values_list("due_at", flat=True).first()
+    return found
 
 
 def _of(scheduler_id: int | None) -> JobQuerySet:
