@@ -286,11 +286,13 @@ class LocalEngine(Engine):
         self._children = [each for each in self._children if each.poll() is None]
 
     async def _pause(self, timeout_s: float) -> None:
+        # Not wait_for(), which in Python 3.11 may swallow a cancellation that comes with the event.
         try:
-            await asyncio.wait_for(self._awake.wait(), timeout_s)
-            await asyncio.sleep(_POLL_S / 4)
+            async with asyncio.timeout(timeout_s):
+                await self._awake.wait()
         except TimeoutError:
             return
+        await asyncio.sleep(_POLL_S / 4)
 
 
 class _LiveBatches:

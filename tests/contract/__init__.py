@@ -1,0 +1,1 @@
+"""Contract suites, run on what is shipped here and on what fails on purpose."""
