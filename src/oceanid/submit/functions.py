@@ -242,7 +242,9 @@ def _calculate(call: Call, text: str) -> float:
 
     def walk(node: ast.expr) -> float:
         if isinstance(node, ast.Constant) and type(node.value) in (int, float):
-            return node.value  # type: ignore[return-value]
+            if abs(node.value) < 2**63:  # type: ignore[arg-type]
+                return node.value  # type: ignore[return-value]
+            raise ValueError
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
             return -walk(node.operand) if isinstance(node.op, ast.USub) else walk(node.operand)
         if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
@@ -252,10 +254,8 @@ def _calculate(call: Call, text: str) -> float:
         raise ValueError
 
     text = text.strip()
-    try:
+    if re.fullmatch(r"-?[0-9]{1,18}", text):
         return int(text)
-    except ValueError:
-        pass
     try:
         if len(text) > 200:
             raise ValueError

@@ -21,12 +21,8 @@ _MAX_LIST_BYTES: Final = 64 * 1024 * 1024
 _SEPARATORS = re.compile(r"[\s,]+")
 _FIELD = re.compile(r"\s*([^\s,]*)(?:\s*,\s*|\s+|$)")
 _NAME = re.compile(r"[A-Za-z_][\w.]*")
-_STATEMENT = re.compile(
-    r"\s*(?:queue\b)?\s*(?P<count>\d+)?\s*(?P<names>[^()\[\]*?/]*?)\s*"
-    r"(?:\b(?P<how>in|from|matching)\b\s*(?P<list>.*))?",
-    re.IGNORECASE | re.DOTALL,
-)
-_SLICE = re.compile(r"\s*\[\s*(-?\d*)\s*(?::\s*(-?\d*)\s*)?(?::\s*(-?\d*)\s*)?\]")
+_HOW = re.compile(r"\b(in|from|matching)\b", re.IGNORECASE)
+_SLICE = re.compile(r"\s*\[\s*(-?\d{0,9})\s*(?::\s*(-?\d{0,9})\s*)?(?::\s*(-?\d{0,9})\s*)?\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +92,25 @@ def from_statement(
         directory: Where files are matched and lists are read; nothing outside of it is.
         present: Files that will be copied there: name to present path.
     """
-    match = _STATEMENT.fullmatch(text)
+    match = _HOW.search(text)
+    words = [word for word in _SEPARATORS.split(text[: match.start()] if match else text) if word]
+    if words and words[0].lower() == "queue":
+        del words[0]
+    steps = num_jobs
+    if words and re.fullmatch(r"\d{1,9}", words[0]):
+        steps = int(words.pop(0))
+        if num_jobs not in (1, steps):
+            raise InvalidSpecification(
+                f"num_jobs is {num_jobs}, but the queue statement says {steps}.",
+                hint="Say it once.",
+            )
+    names = tuple(words)
     if match is None:
-        raise _bad(text)
-    steps = int(match["count"]) if match["count"] else num_jobs
-    if match["count"] and num_jobs not in (1, steps):
-        raise InvalidSpecification(
-            f"num_jobs is {num_jobs}, but the queue statement says {steps}.", hint="Say it once."
-        )
-    names = tuple(name for name in _SEPARATORS.split(match["names"]) if name)
-    how = (match["how"] or "").lower()
-    if not how:
         if names:
             raise _bad(text)
         return _checked((), [], steps)
     names = names or ("Item",)
-    rest = match["list"]
+    how, rest = match[1].lower(), text[match.end() :].lstrip()
     kind = ""
     if how == "matching" and (word := re.match(r"(files|dirs|any)\b\s*", rest, re.IGNORECASE)):
         kind, rest = word[1].lower(), rest[word.end() :]

@@ -20,6 +20,8 @@ MAX_EXPANSION: Final = 1_048_576
 """Characters that one value may grow to."""
 
 _MAX_DEPTH: Final = 40
+_MAX_NESTING: Final = 50
+_PARENTHESIS = re.compile(r"[()]")
 _FUNCTION = re.compile(r"\$([A-Z_]+|F[fpduwnxbqa]*)\(")
 _NAME = re.compile(r"[A-Za-z_][\w.]*")
 _UNFIT = re.compile(r"[^\w.+]")
@@ -76,8 +78,7 @@ class Template:
         """The value for one task."""
         if self.constant is not None:
             return self.constant
-        text = "".join([p if isinstance(p, str) else p(scope) for p in self.pieces])
-        return _bounded(text)
+        return _joined([p if isinstance(p, str) else p(scope) for p in self.pieces])
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,18 +131,23 @@ class MacroTable:
         if "$" not in text:
             return Template((text,), text)
         pieces: list[Piece] = []
+        texts: list[str] = []
         matches = self._matches
         for node in _parse(text):
             self._matches += node == "$$("
             piece = node if isinstance(node, str) else self._piece(node)
-            if isinstance(piece, str) and pieces and isinstance(pieces[-1], str):
-                piece = pieces.pop() + piece  # type: ignore[operator]
+            if isinstance(piece, str):
+                texts.append(piece)
+                continue
+            if texts:
+                pieces.append(_joined(texts))
+                texts = []
             pieces.append(piece)
         has_match = self._matches > matches
         if not pieces:
-            return Template((), "")
-        if len(pieces) == 1 and isinstance(pieces[0], str):
-            return Template((), _bounded(pieces[0]), has_match)
+            return Template((), _joined(texts), has_match)
+        if texts:
+            pieces.append(_joined(texts))
         return Template(tuple(pieces), None, has_match)
 
     def resolve(self, name: str) -> Piece | None:
@@ -248,9 +254,10 @@ class _Reference:
     default: str | None
 
 
-def _parse(text: str, first_call: int = 0) -> list[str | _Reference | Call]:
+def _parse(text: str) -> list[str | _Reference | Call]:
     nodes: list[str | _Reference | Call] = []
-    calls = first_call
+    closings = _closings(text)
+    calls = 0
     position = 0
     while True:
         dollar = text.find("$", position)
@@ -268,10 +275,10 @@ def _parse(text: str, first_call: int = 0) -> list[str | _Reference | Call]:
         node: _Reference | Call | None = None
         end = 0
         if text.startswith("$(", position):
-            end = _closing(text, position + 2)
+            end = closings.get(position + 1, 0)
             node = _reference(text[position + 2 : end]) if end else None
         elif match := _FUNCTION.match(text, position):
-            end = _closing(text, match.end())
+            end = closings.get(match.end() - 1, 0)
             kind = "F" if re.fullmatch("F[fpduwnxbqa]*", match[1]) else match[1]
             if end and kind in FUNCTIONS:
                 body = text[match.end() : end]
@@ -308,13 +315,21 @@ def _reference(body: str) -> _Reference | None:
     return _Reference(name, None if colon < 0 else body[colon + 1 :])
 
 
-def _closing(text: str, start: int) -> int:
-    depth = 1
-    for match in re.compile(r"[()]").finditer(text, start):
-        depth += 1 if match[0] == "(" else -1
-        if depth == 0:
-            return match.start()
-    return 0
+def _closings(text: str) -> dict[int, int]:
+    """Where each opening parenthesis is closed; found in one pass, for texts can be hostile."""
+    closings: dict[int, int] = {}
+    opened: list[int] = []
+    for match in _PARENTHESIS.finditer(text):
+        if match[0] == "(":
+            opened.append(match.start())
+            if len(opened) > _MAX_NESTING:
+                raise InvalidSpecification(
+                    f"Parentheses are nested more than {_MAX_NESTING} deep beside a “$”.",
+                    hint="Give the value in a list or a dict, where it means exactly itself.",
+                )
+        elif opened:
+            closings[opened.pop()] = match.start()
+    return closings
 
 
 def _split(body: str) -> list[str]:
@@ -344,13 +359,14 @@ def _deeper(scope: Scope, name: str, piece: Callable[[Scope], str]) -> str:
         scope.depth -= 1
 
 
-def _bounded(text: str) -> str:
-    if len(text) > MAX_EXPANSION:
+def _joined(texts: list[str]) -> str:
+    # Measured before it is made: many macros that are long each would not fit into memory.
+    if sum(map(len, texts)) > MAX_EXPANSION:
         raise InvalidSpecification(
             f"A value grows beyond {MAX_EXPANSION} characters when its macros are replaced.",
             hint="Pass a file instead.",
         )
-    return text
+    return "".join(texts)
 
 
 _BUILT_IN: Final[Mapping[str, Piece]] = {

@@ -58,9 +58,12 @@ def size_mib(name: str, text: str, *, bare_unit: str) -> int:
             f"{name} must be a size, not “{text[:80]}”.",
             hint="Write it as 512M, 2 GB or 1.5GB.",
         )
-    mib = math.ceil(float(match[1]) * factor / 1024)
-    if mib < 0 or mib > 2**40:
-        raise InvalidSpecification(f"{name} must be a size that a machine can have, not {text}.")
+    number = float(match[1])
+    mib = math.ceil(number * factor / 1024) if 0 <= number <= 2**60 else -1
+    if not 0 <= mib <= 2**40:
+        raise InvalidSpecification(
+            f"{name} must be a size that a machine can have, not {text[:80]}."
+        )
     return mib
 
 

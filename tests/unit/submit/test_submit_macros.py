@@ -130,6 +130,10 @@ def test_macros_that_grow_beyond_measure_are_refused_quickly() -> None:
     more = {f"L{n}": f"$(L{n + 1})$(L{n + 1})" for n in range(35)} | {"L35": "$(Process)ha"}
     with pytest.raises(InvalidSpecification, match="grows beyond"):
         argument("$(L0)", **more)
+    with pytest.raises(InvalidSpecification, match="grows beyond"):
+        argument("$(long)" * 100_000, long="x" * 500_000)
+    with pytest.raises(InvalidSpecification, match="grows beyond"):
+        argument("$(long)" * 100_000, long="$(Process)" + "x" * 500_000)
 
 
 @pytest.mark.parametrize(
@@ -174,3 +178,17 @@ def test_text_is_expanded_before_it_is_split() -> None:
         directory="/job",
     )
     assert [description.task(n).arguments for n in (0, 1)] == [("a", "b"), ("c",)]
+
+
+@pytest.mark.parametrize("text", ["$(" * 100_000, "$(a" * 100_000 + ")" * 100_000, "$" * 500_000])
+def test_hostile_texts_are_read_in_one_pass(text: str) -> None:
+    try:
+        assert argument(Macro(text)) == text.replace("$(DOLLAR)", "$")
+    except InvalidSpecification as refused:
+        assert "nested" in refused.message or "longer" in refused.message
+
+
+@pytest.mark.parametrize("number", ["1e999", "9" * 5000, "1 / 0", "(" * 190, "-" * 190])
+def test_numbers_beyond_measure_are_refused(number: str) -> None:
+    with pytest.raises(InvalidSpecification, match="not a number"):
+        argument("$INT(n)", n=number)
