@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -122,6 +124,9 @@ _SECTIONS: Mapping[str, type[Any]] = {
 }
 
 
+_known: tuple[Any, Settings] | None = None
+
+
 def read(given: Mapping[str, Any]) -> Settings:
     """Read an OCEANID dictionary; keys are the fields' names in capitals.
 
@@ -136,18 +141,27 @@ def current() -> Settings:
     """The running site's settings."""
     from django.conf import settings
 
-    return read(getattr(settings, "OCEANID", {}))
+    global _known
+    given = getattr(settings, "OCEANID", {})
+    if _known is None or _known[0] != given:
+        _known = (deepcopy(given), read(given))
+    return _known[1]
 
 
 def data_dir() -> Path:
     """The absolute directory of everything that Oceanid keeps outside the database."""
     configured = current().data_dir
     if configured:
-        return Path(configured).expanduser().resolve()
+        return _resolved(configured)
     from django.conf import settings
 
     base = getattr(settings, "BASE_DIR", None) or _xdg_data()
-    return Path(base).resolve() / "var" / "oceanid"
+    return _resolved(str(base)) / "var" / "oceanid"
+
+
+@lru_cache(maxsize=8)
+def _resolved(path: str) -> Path:
+    return Path(path).expanduser().resolve()
 
 
 def _xdg_data() -> Path:
