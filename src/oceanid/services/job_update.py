@@ -100,7 +100,7 @@ def _move(job: Job, change: JobChange, told: list[events.Event]) -> None:
     abort = job.spec.get("abort")
     if abort and after is JobState.ABORTED and wanted is Wanted.RUN:
         after = JobState.COMPLETE if abort.get("return") == 0 else JobState.ERROR
-    if after is JobState.ERROR and job.type == "PYTHON":
+    if after is JobState.ERROR and job.RETURNS_VALUE:
         after = JobState.RESULTS_READY  # its exception is read from its files, as a result is
     if after is before or not job_can_move(before, after):
         return
@@ -145,4 +145,4 @@ def counts_of(job: Job) -> Counts:
 
 def has_results_step(job: Job) -> bool:
     """Whether something remains to be done with the results when all processes have ended."""
-    return bool(job.process_results_function) or job.type == "PYTHON"
+    return bool(job.process_results_function) or job.RETURNS_VALUE

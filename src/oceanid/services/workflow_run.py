@@ -70,6 +70,11 @@ class Run:
         node.backlog = tasks
         node.tasks_made = node.tasks_ended = node.tasks_failed = 0
 
+    def drop(self, node: WorkflowNode) -> None:
+        """Ask for nothing more of a node."""
+        self.change.deltas["backlog"] -= node.backlog
+        node.backlog = 0
+
     def save(self) -> JobChange:
         """Write the nodes, and return what happened to the job."""
         rows = [
@@ -250,7 +255,9 @@ def _fail(run: Run, node: WorkflowNode, reason: str) -> None:
 
 
 def _end(run: Run, node: WorkflowNode, state: NodeState, message: str = "") -> None:
-    run.want(node, 0)
+    run.drop(node)
+    if state is NodeState.DONE:
+        node.tasks_made = node.tasks_ended = node.num_jobs
     run.move(node, state, message)
     (run.done if state is NodeState.DONE else run.failed).append(node)
 
@@ -269,7 +276,7 @@ def _aborts(run: Run, node: WorkflowNode) -> bool:
         f"Node “{node.name}” ended with {node.exit_code}, which ends the workflow.",
         "",
     )
-    run.want(node, 0)
+    run.drop(node)
     run.move(node, NodeState.DONE if node.exit_code == 0 else NodeState.FAILED)
     return True
 
