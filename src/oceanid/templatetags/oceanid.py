@@ -1,4 +1,4 @@
-"""Template tags of the pages: the shell, badges, times, sizes."""
+"""Template tags for badges, times, sizes and numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from django.utils.translation import gettext as _
 
 from oceanid.models import Job, JobEvent
 from oceanid.states import JobState, NodeState, TaskState
-from oceanid.web.shell import Shell
 
 register = template.Library()
 
@@ -41,13 +40,6 @@ TONES = {
     NodeState.FUTILE.value: "stop",
 }
 """The tone of each state; codes that jobs, tasks and nodes share mean the same (but PRE)."""
-
-
-@register.simple_tag(takes_context=True)
-def oceanid_shell(context: template.RequestContext) -> Shell:
-    """The frame of the page that is being shown."""
-    request = getattr(context, "request", None) or context.get("request")
-    return Shell(request)
 
 
 @register.filter

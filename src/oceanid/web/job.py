@@ -13,12 +13,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from oceanid.models import Job, JobEvent, Task, TaskRole
-from oceanid.services import paths, policy
+from oceanid.services import keyset, paths, policy
+from oceanid.services.keyset import Order, Place
 from oceanid.states import JobState, TaskState, Wanted
 from oceanid.submit import SubmitDescription
 from oceanid.templatetags.oceanid import size
-from oceanid.web import actions, jobfiles, keyset, tail, timeline, workflow
-from oceanid.web.keyset import Order, Place
+from oceanid.web import actions, jobfiles, tail, timeline, workflow
 from oceanid.web.pages import is_fragment, page
 
 TASKS_SHOWN = 15

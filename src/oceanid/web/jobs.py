@@ -8,10 +8,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from oceanid.models import JobEvent, Scheduler
-from oceanid.services import policy
+from oceanid.services import listing, policy
+from oceanid.services.listing import Asked
 from oceanid.states import JOB_WORDS, JobState
-from oceanid.web import listing
-from oceanid.web.listing import Asked
 from oceanid.web.pages import is_fragment, page
 
 MOST_ROWS = 200

@@ -9,9 +9,10 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from oceanid.models import Job, Task, WorkflowEdge, WorkflowNode
+from oceanid.services import keyset
+from oceanid.services.keyset import Order, Place
 from oceanid.states import NodeState
-from oceanid.web import graph, keyset
-from oceanid.web.keyset import Order, Place
+from oceanid.web import graph
 
 NODES_SHOWN = 25
 MOST_DRAWN = 20_000

@@ -1,0 +1,11 @@
+"""The section of the site admin."""
+
+from django.apps import apps
+
+from oceanid import conf
+from oceanid.admin.jobs import JobAdmin
+from oceanid.admin.schedulers import AppSchedulerAdmin, SchedulerAdmin
+
+apps.get_app_config("oceanid").verbose_name = conf.current().admin_title
+
+__all__ = ["AppSchedulerAdmin", "JobAdmin", "SchedulerAdmin"]
