@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
-import signal
+import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -46,26 +45,34 @@ class Family:
     def __init__(self, members: Sequence[Member], *, environment: Mapping[str, str]) -> None:
         self.members = members
         self.environment = environment
-        self._alive: dict[str, asyncio.subprocess.Process] = {}
+        self._alive: dict[str, subprocess.Popen[bytes]] = {}
         self._pipe, self._our_end = os.pipe()
 
     async def keep(self, until: asyncio.Event) -> None:
-        """Run all members until the event is set, then stop them within five seconds."""
+        """Run all members until the event is set, then stop them within five seconds.
+
+        Raises:
+            OSError: A member can't be started at all; the others were stopped.
+        """
         keepers = [asyncio.create_task(self._keep(member)) for member in self.members]
-        await until.wait()
-        for keeper in keepers:
-            keeper.cancel()
-        await asyncio.gather(*keepers, return_exceptions=True)
+        asked = asyncio.create_task(until.wait())
+        ended, _ = await asyncio.wait([asked, *keepers], return_when=asyncio.FIRST_COMPLETED)
+        for task in (asked, *keepers):
+            task.cancel()
+        await asyncio.gather(asked, *keepers, return_exceptions=True)
         await self._stop()
         os.close(self._our_end)
         os.close(self._pipe)
+        for task in ended - {asked}:
+            await task
 
     async def _keep(self, member: Member) -> None:
         wait_s = FIRST_WAIT_S
         while True:
             started = time.monotonic()
-            process = await self._start(member)
-            code = await process.wait()
+            # Started in the loop's thread: a cancellation can't come between start and note.
+            process = self._start(member)
+            code = await asyncio.to_thread(process.wait)
             if time.monotonic() - started > STEADY_S:
                 wait_s = FIRST_WAIT_S
             log.error(
@@ -73,39 +80,33 @@ class Family:
                 member.name,
                 f"signal {-code}" if code < 0 else f"exit code {code}",
                 wait_s,
-                extra={"action": "restart", "process": member.name},
+                extra={"action": "restart", "child": member.name},
             )
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
 
-    async def _start(self, member: Member) -> asyncio.subprocess.Process:
-        starting = asyncio.create_subprocess_exec(
-            *member.command,
-            stdin=asyncio.subprocess.DEVNULL,
+    def _start(self, member: Member) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            member.command,
+            stdin=subprocess.DEVNULL,
             env={**self.environment, orphans.VARIABLE: str(self._pipe)},
             pass_fds=(self._pipe, *member.keeps),
             start_new_session=True,
         )
-        # A cancellation between fork and bookkeeping would leave a child that nobody stops.
-        process = await asyncio.shield(asyncio.ensure_future(self._noted(member, starting)))
-        return process
-
-    async def _noted(self, member: Member, starting: object) -> asyncio.subprocess.Process:
-        process: asyncio.subprocess.Process = await starting  # type: ignore[misc]
         self._alive[member.name] = process
         return process
 
     async def _stop(self) -> None:
-        alive = [each for each in self._alive.values() if each.returncode is None]
+        alive = [each for each in self._alive.values() if each.poll() is None]
         for process in alive:
-            with contextlib.suppress(ProcessLookupError):
-                process.send_signal(signal.SIGTERM)
-        waiting = [asyncio.create_task(process.wait()) for process in alive]
-        if waiting:
-            await asyncio.wait(waiting, timeout=STOP_S)
+            process.terminate()
+        deadline = time.monotonic() + STOP_S
+        while any(each.poll() is None for each in alive) and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
         for process in alive:
-            if process.returncode is None:
-                log.warning("Process %d did not stop; it is killed.", process.pid)
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-        await asyncio.gather(*waiting)
+            if process.poll() is None:
+                log.warning(
+                    "Process %d did not stop; it is killed.", process.pid, extra={"action": "kill"}
+                )
+                process.kill()
+                process.wait()

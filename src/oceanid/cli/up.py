@@ -85,16 +85,19 @@ async def _serve(home: Home, *, host: str, port: int | None) -> int:
         environment=os.environ,
     )
     keeping = asyncio.create_task(family.keep(stopping))
-    telling = asyncio.create_task(_tell(address, admin, host=host, port=port))
-    await stopping.wait()
-    telling.cancel()
-    await keeping
-    listening.close()
+    telling = asyncio.create_task(_tell(address, admin, stopping, host=host, port=port))
+    try:
+        await keeping
+    finally:
+        telling.cancel()
+        listening.close()
     typer.echo(await asyncio.to_thread(_farewell))
     return 0
 
 
-async def _tell(address: str, admin: Admin, *, host: str, port: int) -> None:
+async def _tell(
+    address: str, admin: Admin, stopping: asyncio.Event, *, host: str, port: int
+) -> None:
     """Print the address as soon as pages are served, then who may come in."""
     deadline = asyncio.get_running_loop().time() + ANSWER_WITHIN_S
     while not await asyncio.to_thread(_answers, host, port):
@@ -102,6 +105,8 @@ async def _tell(address: str, admin: Admin, *, host: str, port: int) -> None:
             typer.echo("The web server does not answer yet; its log says why.", err=True)
             deadline += ANSWER_WITHIN_S
         await asyncio.sleep(0.1)
+    if stopping.is_set():
+        return
     typer.echo(f"Oceanid is at {address}")
     typer.echo(f"User name: {admin.name}")
     typer.echo(
