@@ -18,6 +18,11 @@ class OceanidConfig(AppConfig):
         from importlib import import_module
         from importlib.util import find_spec
 
+        from django.db.models.signals import post_migrate
+
         for module in ("oceanid.jobs.types", "oceanid.checks"):
             if find_spec(module) is not None:
                 import_module(module)
+        from oceanid.jobs.apps import write_settings
+
+        post_migrate.connect(write_settings, sender=self, dispatch_uid="oceanid.write_settings")

@@ -67,7 +67,13 @@ class JobActions(_Base):
             IllegalTransition: It was executed already.
         """
         self._make_ready()
-        services.execute(self, actor=actor)
+        fresh, name = self._state.adding, self.name
+        try:
+            services.execute(self, actor=actor)
+        except BaseException:
+            if fresh:
+                self._forget_execution(name)
+            raise
 
     def stop(self, *, actor: AbstractBaseUser | None = None) -> None:
         """Ask for the job to end; a request, not a promise. Idempotent."""
@@ -316,6 +322,13 @@ class JobActions(_Base):
     def _make_ready(self) -> None:
         """Bring a draft into the shape that is executed."""
         self._normalise()
+
+    def _forget_execution(self, name: str) -> None:
+        """Be the unsaved draft again that it was before an ``execute()`` was rolled back."""
+        self.pk, self._state.adding = None, True
+        self.name, self.state, self.wanted = name, JobState.PENDING.value, Wanted.DRAFT.value
+        self.attempt, self.spec, self.execute_time = 0, {}, None
+        self.due_at, self.backlog = None, 0
 
     def _normalise(self) -> None:
         function: str | Callable[..., Any] | None = self.process_results_function

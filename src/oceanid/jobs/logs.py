@@ -9,13 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oceanid.services import paths
+from oceanid.states import JobState, NodeState, TaskState
 from oceanid.submit import SubmitDescription
 
 if TYPE_CHECKING:
-    from oceanid.models import Job
+    from oceanid.models import Job, JobEvent
 
 TAIL_BYTES = 1024 * 1024
 EVENTS_SHOWN = 5_000
+_WORDS = {
+    (kind, state.value): state.word
+    for kind, states in (("state", JobState), ("task", TaskState), ("node", NodeState))
+    for state in states
+}
 
 
 class JobLogs(Mapping[str, Any]):
@@ -111,10 +117,16 @@ class _Processes(Mapping[str, Mapping[str, str]]):
 def event_log(job: Job) -> str:
     """What happened to the job, a line an event; the latest 5,000."""
     latest = list(job.events.order_by("-id")[: EVENTS_SHOWN + 1])
-    lines = [f"{event.at:%Y-%m-%d %H:%M:%S} {event}".rstrip() for event in latest[:EVENTS_SHOWN]]
+    lines = [f"{event.at:%Y-%m-%d %H:%M:%S} {_told(event)}" for event in latest[:EVENTS_SHOWN]]
     if len(latest) > EVENTS_SHOWN:
         lines.append(f"[earlier events are left out; the latest {EVENTS_SHOWN:,} follow]")
     return "\n".join(reversed(lines))
+
+
+def _told(event: JobEvent) -> str:
+    words = [_WORDS.get((event.kind, code), code) for code in (event.before, event.after)]
+    change = " → ".join(word for word in words if word)
+    return ": ".join(part for part in (event.kind, change, event.message) if part)
 
 
 def read_tail(path: str, *, within: Path, limit: int = TAIL_BYTES) -> str:

@@ -177,7 +177,13 @@ class JobManager:
         ready = list(jobs)
         for job in ready:
             job._make_ready()
-        services.execute_many(ready, actor=actor)
+        fresh = [(job, job.name) for job in ready if job._state.adding]
+        try:
+            services.execute_many(ready, actor=actor)
+        except BaseException:
+            for job, name in fresh:  # what was rolled back must not look as if it were there
+                job._forget_execution(name)
+            raise
 
     def get_scheduler(self, name: str) -> Scheduler | None:
         """The scheduler that an administrator gave to one of the app's settings, or None."""

@@ -36,7 +36,8 @@ def main() -> int:
     try:
         text = _call(call)
     except (Exception, SystemExit) as problem:  # noqa: BLE001 - the function may raise anything
-        traceback.print_exc()
+        _begin_at_function(problem)
+        traceback.print_exception(problem)
         _write(sandbox / ERROR, _error(problem))
         return 1
     _write(sandbox / RESULT, text)
@@ -62,6 +63,14 @@ def _call(call: dict[str, Any]) -> str:
             f"{MOST_RESULT_BYTES:,} are kept; write it to a file instead"
         )
     return text
+
+
+def _begin_at_function(problem: BaseException) -> None:
+    """Leave this file's own frames out of the traceback: they say nothing to its reader."""
+    frame = problem.__traceback__
+    while frame is not None and frame.tb_frame.f_code.co_filename == __file__:
+        frame = frame.tb_next
+    problem.__traceback__ = frame
 
 
 def _error(problem: BaseException) -> str:

@@ -147,6 +147,7 @@ class PythonJob(Described, JobActions, Job):
     """
 
     EXTRA: ClassVar[frozenset[str]] = frozenset(python_function.KEYS)
+    RETURNS_VALUE: ClassVar[bool] = True
     objects: ClassVar[Any] = TypedManager()
 
     class Meta:

@@ -70,6 +70,8 @@ class Job(StatusCategories, models.Model):
 
     STATES = [(state.value, _(word)) for state, word in JOB_WORDS.items()]
     TYPE: ClassVar[str] = ""
+    RETURNS_VALUE: ClassVar[bool] = False
+    """Whether its process leaves a return value or an exception as files for ``result``."""
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     type = models.CharField(_("type"), max_length=32, default="BASIC")

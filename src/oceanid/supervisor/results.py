@@ -77,7 +77,7 @@ class ResultsDriver:
 
     async def _finish(self, job: Job) -> None:
         value: Any = None
-        if job.type == "PYTHON":
+        if job.RETURNS_VALUE:
             value, reason, traceback = await self.db(
                 read_outcome, paths.job_dir(job), key=f"{job.key}.0"
             )
