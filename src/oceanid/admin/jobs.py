@@ -22,7 +22,7 @@ from oceanid.services import jobs as services
 from oceanid.services import listing, policy
 from oceanid.services.listing import Asked
 from oceanid.states import JOB_WORDS
-from oceanid.templatetags.oceanid import badge, event_text
+from oceanid.templatetags.oceanid import badge, event_text, when
 
 if TYPE_CHECKING:
     _JobAdmin = admin.ModelAdmin[Job]
@@ -77,12 +77,13 @@ class JobAdmin(_JobAdmin):
     """The list of all jobs that the person may see."""
 
     list_display = (
-        "name_shown", "status_shown", "user", "app", "scheduler", "creation_time", "start_time",
-        "completion_time",
+        "name_shown", "status_shown", "user", "app", "scheduler", "created_shown", "ended_shown",
     )  # fmt: skip
     list_filter = (StatusFilter, AppFilter, "scheduler", CreatedFilter)
     list_select_related = ("user", "scheduler")
     list_per_page = 100
+    list_max_show_all = 100
+    show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
     paginator = BoundedPaginator
     ordering = ("-id",)
@@ -133,6 +134,16 @@ class JobAdmin(_JobAdmin):
     def status_shown(self, job: Job) -> SafeString:
         """The status as a badge."""
         return badge(job)
+
+    @admin.display(description=_("created"))
+    def created_shown(self, job: Job) -> SafeString:
+        """When it was created."""
+        return when(job.creation_time)
+
+    @admin.display(description=_("ended"))
+    def ended_shown(self, job: Job) -> SafeString:
+        """When it ended."""
+        return when(job.completion_time)
 
     @admin.display(description=_("attributes"))
     def attributes_shown(self, job: Job) -> SafeString:

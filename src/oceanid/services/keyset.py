@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from django.db.models import BooleanField, F, Field, Func, Model, QuerySet, Value
-from django.db.models.expressions import Combinable
+from django.db.models import F, Field, Func, Model, QuerySet
 
 M = TypeVar("M", bound=Model)
 
@@ -65,29 +64,6 @@ class Unindexed(Func):
         return self.as_sql(compiler, connection, template="+%(expressions)s", **context)
 
 
-class _RowIsBeyond(Func):
-    """``(a, id) > (value, id)``: a row-value comparison, which both databases answer from an
-    index; the same in AND and OR they do not."""
-
-    conditional = True
-    output_field = BooleanField()
-
-    def __init__(self, *expressions: Any, operator: str = ">", **extra: Any) -> None:
-        super().__init__(*expressions, **extra)
-        self.operator = operator
-
-    def as_sql(self, compiler: Any, connection: Any, *_: Any, **context: Any) -> Any:
-        """The comparison of the first half of the expressions with the second."""
-        parts, values = [], []
-        for each in self.get_source_expressions():
-            sql, given = compiler.compile(each)
-            parts.append(sql)
-            values += given
-        half = len(parts) // 2
-        left, right = ", ".join(parts[:half]), ", ".join(parts[half:])
-        return f"({left}) {self.operator} ({right})", values
-
-
 def token(row: Model, order: Order) -> str:
     """What names a row's place in an order; safe in a URL."""
     value = getattr(row, order.field)
@@ -98,7 +74,11 @@ def token(row: Model, order: Order) -> str:
 
 
 def page(queryset: QuerySet[M], *, order: Order, place: Place, size: int) -> Page[M]:
-    """Read one page: one query, or two where it crosses from values to empty ones.
+    """Read one page: one query for the first and the last, up to three for one in between.
+
+    Behind a row come those with the same value and a larger id, then those with a larger value,
+    then those without one. Each is a range of an index of its own: a comparison of both columns
+    at once is not, for SQLite does not take the id, its row number, from an index (measured).
 
     A token that can't be read counts as none, so an old link shows the first page.
     """
@@ -177,23 +157,36 @@ def _part(
     by_tie: bool = False,
 ) -> list[M]:
     names = [order.tie] if by_tie or order.field == order.tie else [order.field, order.tie]
-    columns: list[Combinable] = [
-        F(name) if order.by_index else Unindexed(F(name)) for name in names
-    ]
+    columns = {name: F(name) if order.by_index else Unindexed(F(name)) for name in names}
     descending = order.descending is not backward
-    if start is not None:
-        fields = [_column(queryset, name) for name in names]
-        keys = list(start)[-len(names) :]
-        values = [Value(key, output_field=field) for key, field in zip(keys, fields, strict=True)]
-        queryset = queryset.filter(
-            _RowIsBeyond(*columns, *values, operator="<" if descending else ">")
-        )
-    ordering = [_ordered(column, descending=descending) for column in columns]
-    return list(queryset.order_by(*ordering)[:size])
+    ordering = [each.desc() if descending else each.asc() for each in columns.values()]
+    if start is None:
+        return list(queryset.order_by(*ordering)[:size])
+    beyond = "lt" if descending else "gt"
+    if len(names) == 1:
+        return list(_where(queryset, columns, {names[0]: (beyond, start[1])}, ordering)[:size])
+    same = {order.field: ("exact", start[0]), order.tie: (beyond, start[1])}
+    rows = list(_where(queryset, columns, same, ordering)[:size])
+    if len(rows) < size:
+        further = _where(queryset, columns, {order.field: (beyond, start[0])}, ordering)
+        rows += further[: size - len(rows)]
+    return rows
 
 
-def _ordered(column: Any, *, descending: bool) -> Any:
-    return column.desc() if descending else column.asc()
+def _where(
+    queryset: QuerySet[M],
+    columns: Mapping[str, Any],
+    conditions: Mapping[str, tuple[str, Any]],
+    ordering: Sequence[Any],
+) -> QuerySet[M]:
+    for name, (lookup, value) in conditions.items():
+        column = columns[name]
+        if isinstance(column, Unindexed):
+            alias = f"plain_key_{name}"
+            queryset = queryset.alias(**{alias: column}).filter(**{f"{alias}__{lookup}": value})
+        else:
+            queryset = queryset.filter(**{f"{name}__{lookup}": value})
+    return queryset.order_by(*ordering)
 
 
 def _column(queryset: QuerySet[M], name: str) -> Field[Any, Any]:
