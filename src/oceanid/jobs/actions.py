@@ -320,8 +320,14 @@ class JobActions(_Base):
     # Parts -----------------------------------------------------------------------------------
 
     def _make_ready(self) -> None:
-        """Bring a draft into the shape that is executed."""
+        """Bring a draft into the shape that is executed.
+
+        Raises:
+            InvalidSpecification: Its results function can't be found.
+        """
         self._normalise()
+        if self.process_results_function:
+            dotted_path(self.process_results_function)
 
     def _forget_execution(self, name: str) -> None:
         """Be the unsaved draft again that it was before an ``execute()`` was rolled back."""

@@ -13,6 +13,7 @@ from django.db.models import Q, QuerySet
 
 from oceanid.errors import InvalidSpecification, NotFound, NotPermitted, UnknownAttribute
 from oceanid.jobs import classic
+from oceanid.jobs.references import dotted_path
 from oceanid.jobs.templates import gathered
 from oceanid.jobs.types import BasicJob, class_of
 from oceanid.models import AppScheduler, Job, Scheduler
@@ -57,6 +58,8 @@ def create(
     fields["scheduler"] = _scheduler(manager, fields.get("scheduler"))
     fields = {key: value for key, value in fields.items() if value is not None}
     fields.setdefault("label", manager.label)
+    if fields.get("process_results_function"):
+        fields["process_results_function"] = dotted_path(fields["process_results_function"])
     for key in ("workspace", "remote_input_files"):
         if key in fields:
             fields[key] = _placed(fields[key], manager.label, user)

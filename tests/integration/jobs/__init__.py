@@ -1,0 +1,1 @@
+"""The Job Manager, through what app developers import."""
