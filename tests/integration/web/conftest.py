@@ -1,0 +1,101 @@
+"""People and jobs that the tests of the pages share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, Permission, User
+from django.utils import timezone
+
+from oceanid.models import Job, Scheduler
+
+MakeJob = Callable[..., Job]
+
+
+@pytest.fixture
+def owner(db: None) -> User:
+    return User.objects.create_user("olga", password="olga")
+
+
+@pytest.fixture
+def other(db: None) -> User:
+    return User.objects.create_user("otto", password="otto")
+
+
+@pytest.fixture
+def team(db: None) -> Group:
+    return Group.objects.create(name="hydrologists")
+
+
+@pytest.fixture
+def member(team: Group) -> User:
+    user = User.objects.create_user("mia", password="mia")
+    user.groups.add(team)
+    return user
+
+
+@pytest.fixture
+def staff(db: None) -> User:
+    user = User.objects.create_user("stan", password="stan", is_staff=True)
+    user.user_permissions.add(
+        Permission.objects.get(content_type__app_label="oceanid", codename="view_all_jobs")
+    )
+    return user
+
+
+@pytest.fixture
+def administrator(db: None) -> User:
+    return User.objects.create_superuser("ada", password="ada")
+
+
+@pytest.fixture
+def local(db: None) -> Scheduler:
+    return Scheduler.objects.create(name="local", engine="local")
+
+
+@pytest.fixture
+def make_job(owner: User, local: Scheduler) -> MakeJob:
+    """Makes a row as it would be found: the state that a test needs, written directly."""
+
+    def make(name: str = "run", **fields: Any) -> Job:
+        values: dict[str, Any] = {
+            "user": owner,
+            "type": "BASIC",
+            "scheduler": local,
+            "creation_time": timezone.now(),
+            "name": name,
+            "name_key": name.casefold()[:100],
+        }
+        return Job.objects.create(**(values | fields))
+
+    return make
+
+
+@pytest.fixture
+def many_jobs(owner: User, local: Scheduler) -> list[Job]:
+    """130 jobs: equal names and states, times that are missing or the same."""
+    now = timezone.now()
+    states = ["COM", "ERR", "RUN", "SUB", "PEN"]
+    rows = []
+    for number in range(130):
+        state = states[number % len(states)]
+        started = now - timedelta(minutes=number // 3) if state in ("COM", "ERR", "RUN") else None
+        name = f"Lauf {number % 40:02d}"
+        rows.append(
+            Job(
+                user=owner,
+                scheduler=local,
+                type="BASIC",
+                app="floods" if number % 2 else "hymod",
+                name=name,
+                name_key=name.casefold(),
+                state=state,
+                creation_time=now - timedelta(hours=130 - number),
+                start_time=started,
+                completion_time=now if state in ("COM", "ERR") else None,
+            )
+        )
+    return list(Job.objects.bulk_create(rows))
