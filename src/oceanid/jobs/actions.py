@@ -363,7 +363,9 @@ class JobActions(_Base):
                 "The job was never executed, so it would never end.", hint="Execute it."
             )
         final = JobState(self.state).is_final
-        if final or (self.state == JobState.OTHER and self.status in self.TERMINAL_STATUSES):
+        if self.state == JobState.OTHER and not self.is_run_by_scheduler():
+            final = self.status in self.TERMINAL_STATUSES
+        if final:
             self.refresh_from_db()
             return True
         return False

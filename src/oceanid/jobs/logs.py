@@ -146,10 +146,11 @@ def read_tail(path: str, *, within: Path, limit: int = TAIL_BYTES) -> str:
         descriptor = _open(Path(path), within)
     except OSError:
         return ""
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode):
+        os.close(descriptor)
+        return ""
     with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            return ""
         left_out = max(0, found.st_size - limit)
         file.seek(left_out)
         text = file.read(limit).decode("utf-8", "replace")

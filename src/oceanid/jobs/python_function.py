@@ -130,10 +130,11 @@ def _read(path: Path, key: str) -> dict[str, Any] | None:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or found.st_size > MOST_OUTCOME_BYTES:
+        os.close(descriptor)
+        return None
     with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > MOST_OUTCOME_BYTES:
-            return None
         content = file.read(MOST_OUTCOME_BYTES + 1)
     try:
         value = json.loads(content, parse_constant=_refused, parse_float=_finite)
