@@ -137,7 +137,8 @@ def listed(base: Path, path: str = "") -> Folder:
 
 def _entry(found: os.DirEntry[str], folder: str) -> Entry:
     shown = found.name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    is_utf8 = shown == found.name
+    # Neither can be said in an address: what is no UTF-8, and a newline.
+    is_sayable = shown == found.name and "\n" not in shown
     try:
         about = found.stat(follow_symlinks=False)
     except OSError:
@@ -147,7 +148,7 @@ def _entry(found: os.DirEntry[str], folder: str) -> Entry:
     path = "/".join([*parts_of(folder), found.name])
     return Entry(
         name=shown,
-        path=path if is_utf8 and kind in ("folder", "file") else "",
+        path=path if is_sayable and kind in ("folder", "file") else "",
         kind=kind,
         size=about.st_size if kind == "file" else None,
         changed=datetime.fromtimestamp(about.st_mtime, UTC),

@@ -1,0 +1,196 @@
+"""The live stream and its stand-in: who hears what, resuming, ending, cheap questions."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import Group, User
+from django.db import connections
+from django.test import AsyncClient, Client
+from django.utils import timezone
+
+from oceanid.models import Job, JobEvent
+from oceanid.web import hub, live
+from oceanid.web.hub import Audience, Reader
+from tests.integration.web.conftest import MakeJob
+
+PATIENCE_S = 15
+
+
+def happen(job: Job, **fields: Any) -> JobEvent:
+    return JobEvent.objects.create(job=job, kind="state", at=timezone.now(), **fields)
+
+
+async def events(answer: Any) -> AsyncIterator[tuple[str, Any]]:
+    """The stream's events: kind and data."""
+    kept = ""
+    async for piece in answer.streaming_content:
+        kept += piece.decode()
+        while "\n\n" in kept:
+            block, kept = kept.split("\n\n", 1)
+            said = dict(line.split(": ", 1) for line in block.split("\n"))
+            if "event" in said:
+                yield said["event"], json.loads(said["data"])
+
+
+async def until(stream: AsyncIterator[tuple[str, Any]], kind: str) -> Any:
+    """The data of the next event of a kind."""
+    async with asyncio.timeout(PATIENCE_S):
+        async for said, data in stream:
+            if said == kind:
+                return data
+    raise AssertionError(f"The stream ended without {kind}.")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.asyncio
+async def test_a_stream_tells_of_the_jobs_that_one_may_see_and_of_no_other(
+    owner: User, other: User, member: User, team: Group, make_job: MakeJob
+) -> None:
+    mine, theirs, shared = await sync_to_async(
+        lambda: (make_job("mine"), make_job("theirs", user=other), make_job("shared", user=other))
+    )()
+    await shared.groups.aadd(team)
+    for who, expected in ((owner, [mine.pk]), (member, [shared.pk])):
+        client = AsyncClient()
+        await client.aforce_login(who)
+        answer = await client.get("/compute/live/")
+        assert answer["Content-Type"] == "text/event-stream"
+        assert "default-src" in answer["Content-Security-Policy"]
+        stream = events(answer)
+        await until(stream, "beat")
+        for job in (theirs, shared, mine):
+            await sync_to_async(happen)(job)
+        assert await until(stream, "jobs") == expected
+        await stream.aclose()  # type: ignore[attr-defined]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.asyncio
+async def test_a_stream_resumes_behind_the_last_event(owner: User, make_job: MakeJob) -> None:
+    job = await sync_to_async(make_job)()
+    client = AsyncClient()
+    await client.aforce_login(owner)
+    stream = events(await client.get("/compute/live/"))
+    await until(stream, "beat")
+    first = await sync_to_async(happen)(job)
+    await until(stream, "jobs")
+    again = events(await client.get("/compute/live/", headers={"Last-Event-ID": str(first.pk - 1)}))
+    assert await until(again, "jobs") == [job.pk]
+    old = events(await client.get("/compute/live/", headers={"Last-Event-ID": "0"}))
+    kinds = [(await anext(old))[0] for _ in range(2)]
+    assert kinds[0] == "resync" or "jobs" in kinds
+    for each in (stream, again, old):
+        await each.aclose()  # type: ignore[attr-defined]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.asyncio
+async def test_a_stream_ends_soon_after_the_logout(owner: User) -> None:
+    client = AsyncClient()
+    await client.aforce_login(owner)
+    stream = events(await client.get("/compute/live/"))
+    await until(stream, "beat")
+    await client.alogout()
+    async with asyncio.timeout(10):
+        assert [kind async for kind, _data in stream][-1] == "gone"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.asyncio
+async def test_a_right_that_is_lost_counts_within_seconds(
+    owner: User, staff: User, make_job: MakeJob
+) -> None:
+    job = await sync_to_async(make_job)()
+    client = AsyncClient()
+    await client.aforce_login(staff)
+    stream = events(await client.get("/compute/live/"))
+    await until(stream, "beat")
+    await staff.user_permissions.aclear()
+    async with asyncio.timeout(PATIENCE_S):
+        beats = 0
+        async for kind, _data in stream:
+            beats += kind == "beat"
+            if beats >= 2:
+                break
+    await sync_to_async(happen)(job)
+    assert await until(stream, "beat") == {}
+    await stream.aclose()  # type: ignore[attr-defined]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.asyncio
+async def test_a_stream_has_a_bounded_life_and_the_hub_rests_without_listeners(
+    owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "STREAM_LIFE_S", 1.0)
+    client = AsyncClient()
+    await client.aforce_login(owner)
+    async with asyncio.timeout(PATIENCE_S):
+        _all = [kind async for kind, _data in events(await client.get("/compute/live/"))]
+        centre = hub.hub()
+        assert not centre.listeners
+        while centre._task is not None and not centre._task.done():
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_event_that_is_committed_behind_a_later_one_is_read(
+    owner: User, make_job: MakeJob
+) -> None:
+    early, late = make_job("early"), make_job("late")
+    first = happen(late)
+    reader = Reader(first.pk)
+    happen(late, id=first.pk + 3)
+    assert [change.job_id for change in reader.read(with_groups=False)] == [late.pk]
+    happen(early, id=first.pk + 2)
+    assert [change.job_id for change in reader.read(with_groups=False)] == [early.pk]
+    assert reader.read(with_groups=True) == []
+
+
+def test_hearing_follows_sight() -> None:
+    change = hub.Change(1, 2, 3, frozenset({4}))
+    assert Audience(3).may_hear(change)
+    assert Audience(9, frozenset({4})).may_hear(change)
+    assert Audience(9, everyone=True).may_hear(change)
+    assert not Audience(9, frozenset({5})).may_hear(change)
+
+
+@pytest.mark.django_db
+def test_those_who_ask_are_told_the_same_and_cheaply_that_nothing_changed(
+    client: Client, owner: User, other: User, make_job: MakeJob
+) -> None:
+    client.force_login(owner)
+    mine, theirs = make_job(), make_job(user=other)
+    begin = happen(mine).pk
+    happen(mine)
+    happen(theirs)
+    answer = client.get("/compute/live/changes/", {"since": begin})
+    assert answer.json()["jobs"] == [mine.pk]
+    last = answer.json()["last"]
+    again = client.get(
+        "/compute/live/changes/", {"since": last}, headers={"If-None-Match": answer["ETag"]}
+    )
+    assert again.status_code == 304
+    happen(mine)
+    later = client.get(
+        "/compute/live/changes/", {"since": last}, headers={"If-None-Match": answer["ETag"]}
+    )
+    assert later.json()["jobs"] == [mine.pk]
+
+
+@pytest.mark.django_db
+def test_pages_poll_where_a_stream_would_hold_a_worker(client: Client, owner: User) -> None:
+    client.force_login(owner)
+    assert b'data-live="poll"' in client.get("/compute/jobs/").content
+    assert client.get("/compute/live/").status_code == 501
+
+
+def test_work_holds_no_connection_afterwards() -> None:
+    assert hub.without_connection(lambda: 5) == 5
+    assert all(each.connection is None for each in connections.all(initialized_only=True))
