@@ -39,7 +39,9 @@ def job_list(request: HttpRequest) -> HttpResponse:
         "read_at": timezone.now(),
     }
     if is_fragment(request) and request.headers.get("HX-Target") == "jobs":
-        return render(request, "oceanid/parts/jobs.html", context)
+        part = render(request, "oceanid/parts/jobs.html", context)
+        part["HX-Push-Url"] = request.path + asked.address()
+        return part
     context |= {
         "statuses": [word for state, word in JOB_WORDS.items() if state is not JobState.OTHER],
         "apps": listing.apps(),
