@@ -47,14 +47,14 @@ faults: $(STAMP)  ## Kill, freeze and cut while jobs go through (ROUNDS=30)
 bench: bench-local bench-pages  ## Measure everything against its limits
 
 bench-local: $(STAMP)  ## Measure the local engine and execute() against their baselines
-	$(BIN)/python benchmarks/local.py $(ARGS)
+	$(BIN)/python -m benchmarks.local $(ARGS)
 
 bench-pages: $(STAMP)  ## Measure the pages with 1,000,000 jobs against 1,000
-	$(BIN)/python benchmarks/pages.py $(ARGS)
+	$(BIN)/python -m benchmarks.pages $(ARGS)
 
 bench-smoke: $(STAMP)  ## See that the benchmarks work, on small numbers
-	$(BIN)/python benchmarks/local.py --smoke
-	$(BIN)/python benchmarks/pages.py --smoke
+	$(BIN)/python -m benchmarks.local --smoke
+	$(BIN)/python -m benchmarks.pages --smoke
 
 lint: $(STAMP)  ## Check style, types, walls, migrations and what must not be in a file
 	$(BIN)/ruff check .

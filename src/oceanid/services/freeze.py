@@ -88,7 +88,8 @@ class Freezer:
 def usable_scheduler(job: Job) -> Scheduler:
     """The job's scheduler, or the default one, if its user may use it."""
     scheduler = schedulers.resolve(job.scheduler if job.scheduler_id else None)
-    allowed = list(scheduler.groups.values_list("pk", flat=True))
+    shared = Scheduler.groups.through.objects.filter(scheduler_id=scheduler.pk)
+    allowed = list(shared.values_list("group_id", flat=True))
     if not allowed or job.user.is_superuser or job.user.groups.filter(pk__in=allowed).exists():
         return scheduler
     raise NotPermitted(
