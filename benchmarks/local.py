@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
-from benchmarks import site
+from benchmarks import throwaway
 from benchmarks.figures import Rounds, Verdict, percentile, timed
 
 TRUE = "/bin/true"
@@ -49,7 +49,7 @@ def main() -> int:
     given = parser.parse_args()
     size, rounds = (SMOKE, 1) if given.smoke else (Size(), given.rounds)
     verdict = Verdict(binding=not given.smoke)
-    with site.home():
+    with throwaway.home():
         Throughput(size).measure(rounds, verdict)
         Writes(size).measure(rounds, verdict)
     return verdict.exit_code()
@@ -65,7 +65,7 @@ class Throughput:
     def measure(self, rounds: int, verdict: Verdict) -> None:
         """Measure with a real supervisor beside us."""
         measured = Rounds()
-        with site.supervisor():
+        with throwaway.supervisor():
             measured.run(rounds, {"xargs": self._xargs, "array": self._array})
         verdict.at_least(
             f"{self.size.array} × true: throughput against xargs -P2",
@@ -86,7 +86,7 @@ class Throughput:
         begun = perf_counter()
         job.execute()
         ended = Job.objects.filter(pk=job.pk, completion_time__isnull=False)
-        site.until(ended.exists, within_s=300, what="the array's end")
+        throwaway.until(ended.exists, within_s=300, what="the array's end")
         seconds = perf_counter() - begun
         job.refresh_from_db()
         done = job.tasks.filter(state="COM", exit_code=0).count()
