@@ -129,7 +129,7 @@ class Writes:
         verdict.at_most(
             f"execute() of an array of {self.size.large} against one of 1",
             measured.ratio("large", "one"), 2,
-            f"{measured.median('large') * 1000:.2f} ms, of 1 {measured.median('one') * 1000:.2f} ms",
+            f"{measured.median('large'):.4f} s, of 1 {measured.median('one'):.4f} s",
         )  # fmt: skip
 
     def _pairs(self) -> float:
