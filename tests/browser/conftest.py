@@ -156,10 +156,11 @@ def simple_job(portal: Portal) -> int:
     script = (
         "from django.contrib.auth.models import User\n"
         "from oceanid.jobs import JobManager\n"
+        "from oceanid.submit import Macro\n"
         "job = JobManager('trial').create_job('<img src=x onerror=alert(1)> a run', "
         "User.objects.get(username='admin'), job_type='CONDOR', num_jobs=12, "
         "attributes={'executable': '/bin/sh', 'arguments': "
-        "['-c', 'echo line; test $0 -ne 5', '$(Process)']})\n"
+        "['-c', 'echo line; test $0 -ne 5', Macro('$(Process)')]})\n"
         "job.execute(); job.wait(timeout_s=120)\n"
         "print('JOB', job.pk)\n"
     )

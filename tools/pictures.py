@@ -1,0 +1,130 @@
+"""Takes the README's pictures: starts a portal, runs the example in it, and looks at its pages."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+PICTURES = ROOT / "docs" / "pictures"
+ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars"]
+OCEANID = [sys.executable, "-m", "oceanid.cli.main"]
+JOBS = """
+from django.contrib.auth.models import User
+from hymod import calibrations
+from oceanid.jobs import JobManager
+from oceanid.jobs import Macro
+admin = User.objects.get(username="admin")
+job = calibrations.start(admin, sets=500, processes=20, seed=1, scheduler=None)
+job.wait(timeout_s=300)
+print("WORKFLOW", job.pk)
+jobs = JobManager("forecast")
+program = (
+    "for i in $(seq 1 40); do echo \\"$(date +%T)  member $0  step $i  "
+    "level 2.$((i * 7 % 90)) m\\"; sleep 0.03; done; test $0 -ne 7"
+)
+array = jobs.create_job(
+    "Ensemble forecast, 60 members", admin, job_type="CONDOR", num_jobs=60,
+    description="Water levels at the lower gauge for the next 48 hours.",
+    attributes={"executable": "/bin/sh", "arguments": ["-c", program, Macro("$(Process)")]},
+)
+array.execute()
+broken = jobs.create_job(
+    "Radar tiles, last night", admin, job_type="CONDOR",
+    attributes={"executable": "/bin/sh", "arguments": ["-c", "echo no such tile >&2; exit 3"]},
+)
+broken.execute()
+print("ARRAY", array.pk)
+"""
+
+
+def main() -> int:
+    """Take the pictures; the exit code of the program."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        print("Chromium is needed: apt install chromium", file=sys.stderr)
+        return 1
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="oceanid-pictures-") as place:
+        env = os.environ | {
+            "OCEANID_HOME": place,
+            "OCEANID_APPS": "hymod",
+            "PYTHONPATH": str(ROOT / "examples"),
+        }
+        log = Path(place) / "up.log"
+        with log.open("wb") as output:
+            portal = subprocess.Popen([*OCEANID, "up"], env=env, cwd=place, stdout=output)
+        try:
+            address, password = _way_in(log)
+            told = subprocess.run(
+                [*OCEANID, "manage", "shell", "-v", "0", "-c", JOBS],
+                env=env, cwd=place, check=True, capture_output=True, text=True,
+            ).stdout  # fmt: skip
+            numbers = {name: int(pk) for name, pk in re.findall(r"([A-Z]+) (\d+)", told)}
+            time.sleep(20)
+            _take(chromium, address, password, numbers)
+        finally:
+            subprocess.run([*OCEANID, "stop", "--jobs"], env=env, cwd=place, check=False)
+            if portal.poll() is None:
+                portal.send_signal(signal.SIGTERM)
+                portal.wait(timeout=15)
+    return 0
+
+
+def _way_in(log: Path) -> tuple[str, str]:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        text = log.read_text()
+        address = re.search(r"^Oceanid is at (\S+)$", text, re.MULTILINE)
+        password = re.search(r"^Password:\s+(\S+)$", text, re.MULTILINE)
+        if address and password:
+            return address[1], password[1]
+        time.sleep(0.1)
+    raise TimeoutError(log.read_text())
+
+
+def _take(chromium: str, address: str, password: str, numbers: dict[str, int]) -> None:
+    from playwright.sync_api import sync_playwright
+
+    views = [
+        ("job", f"compute/jobs/{numbers['ARRAY']}/", 1280, 1180, "light"),
+        ("job-dark", f"compute/jobs/{numbers['ARRAY']}/", 1280, 1180, "dark"),
+        ("job-narrow", f"compute/jobs/{numbers['ARRAY']}/", 390, 844, "light"),
+        ("workflow", f"compute/jobs/{numbers['WORKFLOW']}/", 1280, 900, "light"),
+        ("jobs", "compute/jobs/", 1280, 620, "light"),
+        ("example", f"apps/hymod/{numbers['WORKFLOW']}/", 1280, 1000, "light"),
+    ]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        state: Any = None
+        for name, path, width, height, scheme in views:
+            context = browser.new_context(
+                viewport={"width": width, "height": height},
+                color_scheme=scheme,
+                storage_state=state,
+            )
+            page = context.new_page()
+            if state is None:
+                page.goto(f"{address}login/")
+                page.fill("input[name=username]", "admin")
+                page.fill("input[name=password]", password)
+                page.click("button[type=submit], input[type=submit]")
+                page.wait_for_load_state()
+                state = context.storage_state()
+            page.goto(address + path)
+            page.wait_for_timeout(1500)
+            page.screenshot(path=PICTURES / f"{name}.png")
+            context.close()
+        browser.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
