@@ -9,6 +9,10 @@ from datetime import date, timedelta
 from statistics import fmean
 from typing import Any
 
+HYDROGRAPH = (1000, 320)
+DOTTY = (300, 220)
+"""The pictures' widths and heights, in units of their own: a page shows them at any size."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tick:
@@ -38,8 +42,8 @@ class Hydrograph:
     years: list[Tick]
     flows: list[Tick]
     months: list[Month]
-    width: int = 1000
-    height: int = 320
+    width: int = HYDROGRAPH[0]
+    height: int = HYDROGRAPH[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,8 @@ class Dotty:
     values: list[Tick]
     efficiencies: list[Tick]
     hidden: int
-    width: int = 300
-    height: int = 220
+    width: int = DOTTY[0]
+    height: int = DOTTY[1]
 
 
 def hydrograph(simulation: dict[str, Any]) -> Hydrograph:
@@ -65,7 +69,7 @@ def hydrograph(simulation: dict[str, Any]) -> Hydrograph:
     rain = simulation["rain_mm"]
     first = date.fromisoformat(simulation["first_day"])
     days = [first + timedelta(days=i) for i in range(len(simulated))]
-    width, height = Hydrograph.width, Hydrograph.height
+    width, height = HYDROGRAPH
     x = Scale(0, len(days), 0, width)
     flow_steps = steps(0, max(value for value in [*observed, *simulated] if value is not None))
     flow = Scale(0, flow_steps[-1], height, height * 0.2)
@@ -91,7 +95,7 @@ def dotty(name: str, *, about: str, ends: tuple[float, float], ranking: dict[str
         ends: Where it may lie.
         ranking: A list for each parameter and one for "nse", the best set first.
     """
-    width, height = Dotty.width, Dotty.height
+    width, height = DOTTY
     x, y = Scale(*ends, 0, width), Scale(0, 1, height, 0)
     pairs = list(zip(ranking[name], ranking["nse"], strict=True))
     shown = [(value, nse) for value, nse in pairs if nse >= 0]
