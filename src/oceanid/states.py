@@ -161,7 +161,8 @@ TASK_MOVES: Final = MappingProxyType(
     }
 )
 """Where a task may go; → QUEUED when its batch is proved never submitted, when the engine
-hands it back unstarted, or when it failed and ``max_retries`` gives it another try."""
+hands it back unstarted, or when its process failed and ``max_retries`` gives it another try:
+ERROR is for the failure after which there is no other."""
 
 
 class NodeState(StrEnum):

@@ -155,7 +155,7 @@ def _administrator(home: Home) -> Admin:
     if found is None:
         password = secrets.token_urlsafe(12)
         write_private(home.password_file, password)
-        made = users.create_superuser(username=ADMIN, email="", password=password)  # type: ignore[attr-defined]
+        made = users.create_superuser(username=ADMIN, email="", password=password)
         return Admin(made.get_username(), password)
     try:
         password = home.password_file.read_text()

@@ -47,10 +47,10 @@ class Engine(ABC):
         how to get it."""
         return ""
 
-    async def open(self) -> None:
+    async def open(self) -> None:  # noqa: B027 - an engine may have nothing to open
         """Make ready: directories, connections. Idempotent."""
 
-    async def close(self) -> None:
+    async def close(self) -> None:  # noqa: B027
         """Let go of connections; tasks run on. Idempotent."""
 
     @abstractmethod
@@ -100,7 +100,7 @@ class Engine(ABC):
         ``offset``; b"" when there is nothing (yet)."""
         return b""
 
-    async def fetch(self, handle: Handle, procs: Sequence[int]) -> None:
+    async def fetch(self, handle: Handle, procs: Sequence[int]) -> None:  # noqa: B027
         """Bring the outputs of ended tasks to where their specs say. Idempotent, resumable.
 
         An engine that does this before it reports a task's end need not override it.

@@ -18,6 +18,7 @@ from oceanid.jobs.twins import twin
 from oceanid.models import Job
 from oceanid.services import annotations as app_fields
 from oceanid.services import jobs as services
+from oceanid.services import reports
 from oceanid.services.freeze import name_key
 from oceanid.states import JobState, Wanted
 
@@ -192,7 +193,7 @@ class JobActions(_Base):
             return
         if self._state.adding:
             self.save()
-        services.set_status(self, status, message=message)
+        reports.set_status(self, status, message=message)
 
     def report_progress(self, percent: int | None, message: str = "") -> None:
         """Write down how far the job is.
@@ -202,7 +203,7 @@ class JobActions(_Base):
             message: What it is doing; the first 500 characters are kept.
         """
         self._require_saved("followed")
-        services.report_progress(self, percent, message)
+        reports.report_progress(self, percent, message)
 
     # What an app reads -----------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from oceanid.errors import IllegalTransition, InvalidSettings, InvalidSpecification
 from oceanid.models import Job
 from oceanid.services import callbacks as signed
-from oceanid.services import jobs as services
+from oceanid.services import reports
 from oceanid.services.callbacks import verify
 from oceanid.states import Wanted
 
@@ -74,9 +74,9 @@ def apply(job: Job, payload: Mapping[str, Any]) -> None:
     if percent is None and not message and not word:
         raise InvalidSpecification("The callback says nothing.", hint="Give progress=0…100.")
     if word:
-        services.set_status(job, word, message=message)
+        reports.set_status(job, word, message=message)
     if percent is not None or (message and not word):
-        services.report_progress(job, percent, message)
+        reports.report_progress(job, percent, message)
 
 
 def _percent(value: Any) -> int | None:

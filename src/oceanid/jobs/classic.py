@@ -26,10 +26,12 @@ def template(name: str) -> dict[str, Any]:
     return dict(TEMPLATES[name])
 
 
-def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+def merged(
+    base: dict[str, Any], over: dict[str, Any], *, keep_none: bool = False
+) -> dict[str, Any]:
     """Attributes over others: names are compared in any case, dictionaries are merged.
 
-    A value of None takes a name out.
+    A value of None takes a name out, or with ``keep_none`` stays, to take it out later.
     """
     result = dict(base)
     written = {name.lower(): name for name in result}
@@ -37,7 +39,7 @@ def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         former = written.get(name.lower())
         below = result.pop(former) if former is not None and former in result else None
         written[name.lower()] = name
-        if value is None:
+        if value is None and not keep_none:
             continue
         both = isinstance(below, dict) and isinstance(value, dict)
         result[name] = {**below, **value} if both and below is not None else value

@@ -50,7 +50,7 @@ def create(
         raise NotPermitted("A job needs a user who is logged in.", hint="Log in first.")
     cls = class_of(job_type or (template.type if template else None))
     fields = template.fill(given) if template else gathered(given)
-    attributes = dict(fields.pop("attributes", None) or {})
+    attributes = classic.merged({}, dict(fields.pop("attributes", None) or {}))
     base = fields.pop("condorpy_template_name", None)
     if base is not None:
         attributes = classic.merged(classic.template(base), attributes)

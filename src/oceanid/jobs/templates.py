@@ -288,7 +288,9 @@ def gathered(given: Mapping[str, Any]) -> dict[str, Any]:
     result = {name: value for name, value in given.items() if name in FIELDS}
     commands = {name: value for name, value in given.items() if name not in FIELDS}
     if commands:
-        result["attributes"] = merged(dict(result.get("attributes") or {}), commands)
+        result["attributes"] = merged(
+            dict(result.get("attributes") or {}), commands, keep_none=True
+        )
     return result
 
 

@@ -14,7 +14,7 @@ from oceanid.jobs.actions import JobActions
 from oceanid.jobs.described import Described
 from oceanid.jobs.workflow import WorkflowActions
 from oceanid.models import Job, JobQuerySet, job_class, register_job_class
-from oceanid.services import jobs as services
+from oceanid.services import reports
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
@@ -118,12 +118,12 @@ class BasicJob(JobActions, Job):
     def pause(self, *, actor: AbstractBaseUser | None = None) -> None:
         """Say that it is paused."""
         self._require_saved("paused")
-        services.set_status(self, "Paused", actor=actor)
+        reports.set_status(self, "Paused", actor=actor)
 
     def resume(self, *, actor: AbstractBaseUser | None = None) -> None:
         """Say that it is running again."""
         self._require_saved("resumed")
-        services.set_status(self, "Running", actor=actor)
+        reports.set_status(self, "Running", actor=actor)
 
 
 @register_job_type("CONDOR")

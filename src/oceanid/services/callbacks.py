@@ -44,6 +44,7 @@ def verify(given: str) -> Job:
         identity, attempt = signing.loads(
             given, salt=SALT, max_age=timedelta(days=conf.current().callback_days)
         )
+        identity, attempt = UUID(str(identity)), int(attempt)
     except (signing.BadSignature, ValueError, TypeError) as problem:
         raise NotPermitted(
             "This address is not valid, or not any more.",

@@ -238,6 +238,12 @@ class _Chooser:
         fresh = range(made, made + min(count - len(returned), total - made))
         for task_id, index in returned:
             self.requeued.append(("SUB", draft.batch, len(draft.wanting), task_id))
+            self.told.append(
+                events.Event(
+                    job.pk, task_id, node.pk if node else None, attempt, EventKind.TASK.value,
+                    TaskState.QUEUED.value, TaskState.SUBMITTED.value, self.now,
+                )
+            )  # fmt: skip
             draft.wanting.append(Wanting(job, node, role, attempt, index))
         for index in fresh:
             self.made.append(

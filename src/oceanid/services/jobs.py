@@ -12,7 +12,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from oceanid.engines.registry import engine_class
-from oceanid.errors import IllegalTransition, InvalidSpecification, UnsupportedCapability
+from oceanid.errors import IllegalTransition, UnsupportedCapability
 from oceanid.models import EventKind, Job
 from oceanid.services import events, workflow_freeze
 from oceanid.services.freeze import Freezer, Frozen, check_active, check_name, name_key
@@ -131,11 +131,15 @@ def resubmit(job: Job, *, actor: AbstractBaseUser | None = None) -> None:
             f"The job is {job.status}; only a finished one can be resubmitted.",
             hint="Execute it." if job.state == JobState.PENDING else "Stop it first.",
         )
+    if job.wanted == Wanted.DELETE.value:
+        raise IllegalTransition("The job is being deleted.", hint="Create a new one.")
     check_active(job.user_id)
     freezer = Freezer()
     before = job.state
     with transaction.atomic():
-        locked = Job.objects.filter(pk=job.pk, state=before, attempt=job.attempt)
+        locked = Job.objects.filter(pk=job.pk, state=before, attempt=job.attempt).exclude(
+            wanted=Wanted.DELETE.value
+        )
         if not locked.update(version=F("version") + 1):
             raise IllegalTransition("Somebody else has just changed the job.", hint="Look again.")
         if workflow_freeze.is_workflow(job):
@@ -227,91 +231,6 @@ def retry_results(job: Job, *, actor: AbstractBaseUser | None = None) -> None:
             )
         _note(job, now, EventKind.INTENT, "Another try of the results was asked for.", actor)
         wake()
-    job.refresh_from_db()
-
-
-def set_status(
-    job: Job,
-    word: str,
-    *,
-    message: str = "",
-    actor: AbstractBaseUser | None = None,
-) -> None:
-    """Set the status of a job whose app keeps it (BASIC), or a custom status of any job.
-
-    Args:
-        job: The job.
-        word: A status word or its three-letter code, or a custom status of at most 255
-            characters.
-        message: What to tell about it.
-        actor: Who did it.
-
-    Raises:
-        InvalidSpecification: The word can't be used.
-        IllegalTransition: The job's status is observed, not set.
-    """
-    word = word.strip()
-    if not word or len(word) > 255:
-        raise InvalidSpecification("A status has 1 to 255 characters.", hint="Shorten it.")
-    state = JobState.of_word(word) or _by_code(word)
-    if state is not None and job.spec:
-        raise IllegalTransition(
-            "The status of a job that a scheduler runs is observed, not set.",
-            hint="Use stop, pause, resume or resubmit, or a custom status.",
-        )
-    after = state or JobState.OTHER
-    now = timezone.now()
-    times: dict[str, Any] = {}
-    if after in (JobState.RUNNING, JobState.VARIOUS) and job.start_time is None:
-        times["start_time"] = now
-    if after in JOB_FINAL:
-        times["completion_time"] = now
-    with transaction.atomic():
-        Job.objects.filter(pk=job.pk).update(
-            state=after.value,
-            custom_status="" if state else word,
-            status_message=message,
-            version=F("version") + 1,
-            **times,
-        )
-        events.write(
-            [
-                events.job_event(
-                    job.pk,
-                    job.attempt,
-                    EventKind.STATE,
-                    now,
-                    before=job.state,
-                    after=after.value,
-                    message=message or ("" if state else word),
-                    actor=actor,
-                )
-            ]
-        )
-    job.refresh_from_db()
-
-
-def report_progress(job: Job, percent: int | None, message: str = "") -> None:
-    """Write down how far a job says it is.
-
-    Args:
-        job: The job.
-        percent: 0 to 100, or None when only the message is new.
-        message: What it is doing, at most 500 characters of it are kept.
-
-    Raises:
-        InvalidSpecification: The number is no percentage.
-    """
-    if percent is not None and not 0 <= percent <= 100:
-        raise InvalidSpecification("Progress is a whole number from 0 to 100.")
-    values: dict[str, Any] = {"progress_message": message[:500]}
-    if percent is not None:
-        values["progress"] = percent
-    with transaction.atomic():
-        active = Job.objects.filter(pk=job.pk, attempt=job.attempt).exclude(state__in=FINAL)
-        if active.update(version=F("version") + 1, **values):
-            told = f"{percent} % {message[:500]}" if percent is not None else message[:500]
-            _note(job, timezone.now(), EventKind.PROGRESS, told.strip(), None)
     job.refresh_from_db()
 
 
@@ -413,7 +332,8 @@ def _want(
         if rows.update(wanted=wanted.value, due_at=now, version=F("version") + 1):
             _note(job, now, EventKind.INTENT, message, actor)
             wake()
-    job.refresh_from_db()
+    if wanted is not Wanted.DELETE or Job.objects.filter(pk=job.pk).exists():
+        job.refresh_from_db()
 
 
 def _end_by_hand(job: Job, state: JobState, actor: AbstractBaseUser | None) -> None:
@@ -462,11 +382,3 @@ def _note(
     job: Job, at: datetime, kind: EventKind, message: str, actor: AbstractBaseUser | None
 ) -> None:
     events.write([events.job_event(job.pk, job.attempt, kind, at, message=message, actor=actor)])
-
-
-def _by_code(code: str) -> JobState | None:
-    try:
-        found = JobState(code)
-    except ValueError:
-        return None
-    return None if found is JobState.OTHER else found

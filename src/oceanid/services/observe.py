@@ -23,6 +23,7 @@ TASK_COLUMNS = (
     "state", "batch_id", "proc", "tries", "exit_code", "exit_signal", "start_time",
     "completion_time", "cpu_s", "peak_memory_mib", "host", "reason_code", "reason", "hint",
 )  # fmt: skip
+ERROR = TaskState.ERROR.value
 FINAL = frozenset({TaskState.COMPLETE, TaskState.ERROR, TaskState.ABORTED})
 
 
@@ -211,6 +212,7 @@ def _retry(changed: Sequence[Seen], told: list[events.Event]) -> None:
         return
     jobs = Job.objects.filter(pk__in={task.job_id for task in failed}).in_bulk()
     nodes = WorkflowNode.objects.in_bulk({task.node_id for task in failed if task.node_id})
+    endings = {event.task_id: at for at, event in enumerate(told) if event.after == ERROR}
     for task in failed:
         job = jobs[task.job_id]
         node = nodes[task.node_id] if task.node_id is not None else None
@@ -218,12 +220,15 @@ def _retry(changed: Sequence[Seen], told: list[events.Event]) -> None:
             continue
         task.tries += 1
         task.state = TaskState.QUEUED
-        at = task.completion_time
-        assert at is not None
-        task.batch_id = task.proc = task.start_time = task.completion_time = None
-        told.append(
-            task_event(task, TaskState.ERROR, TaskState.QUEUED, at, f"Try {task.tries + 1}.")
+        ending = told[endings[task.id]]
+        told[endings[task.id]] = task_event(
+            task,
+            TaskState(ending.before),
+            TaskState.QUEUED,
+            ending.at,
+            f"Try {task.tries + 1}, after: {task.reason}",
         )
+        task.batch_id = task.proc = task.start_time = task.completion_time = None
 
 
 def close_batches(left: Counter[UUID]) -> list[UUID]:

@@ -199,7 +199,7 @@ def test_impossible_nodes_are_refused(workflow: CondorWorkflow, fields: dict[str
 def test_a_nodes_mistake_is_told_by_its_name(workflow: CondorWorkflow) -> None:
     workflow.add_node("good", attributes=TRUE)
     workflow.add_node("bad one", attributes={**TRUE, "reqest_memory": "1"})
-    with pytest.raises(UnknownAttribute, match="bad one.*reqest_memory"):
+    with pytest.raises(UnknownAttribute, match=r"bad one.*reqest_memory"):
         workflow.execute()
     node = workflow.get_job("bad one")
     assert node is not None

@@ -94,17 +94,17 @@ class LocalEngine(Engine):
         """Start a runner for the batch, unless it has one, and wait for its claim."""
         if (handle := await asyncio.to_thread(self._known, batch.batch)) is not None:
             return handle
-        runner = await asyncio.to_thread(self._start_runner, batch)
+        await asyncio.to_thread(self._start_runner, batch)
         until = time.monotonic() + _CLAIM_WITHIN_S
         while True:
-            gone = runner.poll() is not None
+            complaint = self._complaint(batch)
             if (handle := self._known(batch.batch)) is not None:
                 self._live.stale = True
                 self._awake.set()
                 return handle
-            if gone or time.monotonic() > until:
+            if complaint or time.monotonic() > until:
                 raise EngineError(
-                    f"The runner of batch {batch.batch} did not start. {self._complaint(batch)}",
+                    f"The runner of batch {batch.batch} did not start. {complaint}",
                     hint="Run “oceanid doctor”.",
                 )
             await asyncio.sleep(0.002)
@@ -212,7 +212,7 @@ class LocalEngine(Engine):
             )
         return None if claim is None else _handle(batch, claim)
 
-    def _start_runner(self, batch: BatchSpec) -> subprocess.Popen[bytes]:
+    def _start_runner(self, batch: BatchSpec) -> None:
         self._spool.make()
         self._spool.prepare(batch, self._options)
         folder = self._spool.folder(batch.batch)
@@ -239,7 +239,6 @@ class LocalEngine(Engine):
         finally:
             os.close(complaints)
         self._children.append(runner)
-        return runner
 
     def _complaint(self, batch: BatchSpec) -> str:
         try:

@@ -123,7 +123,8 @@ class Spool:
             "items": [_item(each) for each in batch.items],
         }
         draft = folder / f".manifest.{os.getpid()}.{time.monotonic_ns()}"
-        draft.write_text(json.dumps(manifest), encoding="utf-8")
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(json.dumps(manifest).encode())
         draft.rename(folder / "manifest.json")
 
     def claim(self, batch: UUID | str) -> Claim | None:
@@ -184,7 +185,9 @@ class Spool:
             today = Path(self.graves, str(int(time.time() // _DAY_S)))
             today.mkdir(mode=0o700, exist_ok=True)
             ran = claim is not None and not claim.dead
-            (today / str(batch)).write_text("ran" if ran else "dead", encoding="ascii")
+            grave = os.open(today / str(batch), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with open(grave, "wb") as file:
+                file.write(b"ran" if ran else b"dead")
         _remove(Path(self.sandboxes, str(batch)))
         _remove(Path(self.folder(batch)))
 
