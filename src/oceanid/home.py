@@ -104,13 +104,18 @@ class Home:
             # Another process that only asks who runs here holds the lock for a moment.
             for _ in range(10):
                 if _locked(lock, fcntl.LOCK_EX):
+                    # One that was killed left its word behind; it must not pass for ours.
+                    self.withdraw()
                     yield True
                     return
                 time.sleep(0.05)
             yield False
 
     def running(self) -> Running | None:
-        """The portal that runs on this home now, or None."""
+        """The portal that runs on this home now, or None.
+
+        One that starts at this moment has no address yet, and its process number is 0.
+        """
         try:
             with (self.path / "up.lock").open("a") as lock:
                 if _locked(lock, fcntl.LOCK_SH):

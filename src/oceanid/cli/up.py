@@ -10,13 +10,14 @@ import secrets
 import signal
 import socket
 import sys
+import time
 from dataclasses import dataclass
 
 import typer
 
 from oceanid.cli.family import Family, Member
 from oceanid.errors import OceanidError
-from oceanid.home import Home, write_private
+from oceanid.home import Home, Running, write_private
 
 USUAL_PORT = 8000
 NEXT_PORTS = 20
@@ -28,6 +29,12 @@ class PortTaken(OceanidError):
     """Something else listens on the port."""
 
     code = "port-taken"
+
+
+class StartsStill(OceanidError):
+    """A portal of the same home starts and has no address yet."""
+
+    code = "starts-still"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +53,39 @@ def run(home: Home, *, host: str, port: int | None) -> int:
 
     Raises:
         PortTaken: The port that was asked for is not free.
+        StartsStill: Another portal holds the home and does not say where it is.
     """
-    with home.hold() as ours:
-        if not ours:
-            running = home.running()
+    while True:
+        with home.hold() as ours:
+            if ours:
+                try:
+                    return asyncio.run(_serve(home, host=host, port=port))
+                finally:
+                    home.withdraw()
+        first = _announced(home)
+        if first is not None:
             typer.echo("A portal runs on this home already.")
-            typer.echo(f"Oceanid is at {running.address if running else '?'}")
+            typer.echo(f"Oceanid is at {first.address}")
             return 0
-        try:
-            return asyncio.run(_serve(home, host=host, port=port))
-        finally:
-            home.withdraw()
+
+
+def _announced(home: Home) -> Running | None:
+    """The portal that holds the home, once it has said where it is; None when it has gone.
+
+    Raises:
+        StartsStill: It holds the home and says nothing.
+    """
+    deadline = time.monotonic() + ANSWER_WITHIN_S
+    while (running := home.running()) is not None:
+        if running.address:
+            return running
+        if time.monotonic() > deadline:
+            raise StartsStill(
+                f"Another portal holds {home.path} and has not said where it is.",
+                hint="See what it prints, or stop it: oceanid stop.",
+            )
+        time.sleep(0.05)
+    return None
 
 
 async def _serve(home: Home, *, host: str, port: int | None) -> int:
