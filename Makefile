@@ -6,7 +6,9 @@ STAMP := $(VENV)/.ready
 TETHYS := var/cache/tethys-venv
 ROUNDS ?= 30
 ARGS ?=
+WORKERS ?= 2
 PYTEST := $(BIN)/pytest
+SUITE = $(PYTEST) -n $(WORKERS) --dist worksteal -m "not faults and not browser and not tethys$(1)"
 export OCEANID_APPS ?= hymod
 export PYTHONPATH := $(CURDIR)/examples$(if $(PYTHONPATH),:$(PYTHONPATH))
 # A cloud machine's proxy must not catch what the tests say to themselves.
@@ -14,7 +16,7 @@ export NO_PROXY := 127.0.0.1,localhost$(if $(NO_PROXY),$(comma)$(NO_PROXY))
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test test-all test-postgres test-browser test-tethys faults bench \
+.PHONY: help run setup setup-tethys test test-postgres test-browser test-tethys faults bench \
 	bench-local bench-pages bench-smoke lint format docs pictures requirements clean
 
 help:  ## List the commands
@@ -27,12 +29,14 @@ run: $(STAMP)  ## Set all up and start the portal (state in var/, or OCEANID_HOM
 
 setup: $(STAMP)  ## Make the environment in .venv, as all the others do by themselves
 
-test: $(STAMP)  ## Run the tests; says what was skipped and which command runs it
-	$(PYTEST) -m "not faults and not browser and not tethys" $(ARGS)
+setup-tethys: $(STAMP) $(TETHYS)/.ready  ## Make the environment of test-tethys
+
+test: $(STAMP)  ## Run the tests on SQLite; says which commands run the others (WORKERS=2)
+	$(call SUITE, and not postgres) $(ARGS)
 	@echo "Not run here: make test-postgres, test-browser, test-tethys, faults, bench."
 
 test-postgres: $(STAMP)  ## Run the tests on a private PostgreSQL cluster, made for it and removed
-	$(BIN)/python tools/with_postgres.py $(PYTEST) -m "not faults and not browser and not tethys" $(ARGS)
+	OCEANID_REQUIRE=$(call required,postgres) $(BIN)/python tools/with_postgres.py $(call SUITE) $(ARGS)
 
 test-browser: $(STAMP)  ## Drive the pages with a real Chromium
 	OCEANID_REQUIRE=$(call required,browser) $(PYTEST) -m browser tests/browser $(ARGS)
