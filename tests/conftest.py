@@ -13,12 +13,18 @@ CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 TETHYS = Path(__file__).parents[1] / "var" / "cache" / "tethys-venv"
 
 
+def chromium() -> str:
+    """The browser that the tests drive: OCEANID_CHROMIUM, or the first in PATH; "" for none."""
+    found = map(shutil.which, CHROMIUMS)
+    return os.environ.get("OCEANID_CHROMIUM") or next(filter(None, found), "")
+
+
 def _browser() -> str:
     if find_spec("playwright") is None:
         return "playwright is not installed: make setup"
-    if os.environ.get("OCEANID_CHROMIUM") or any(map(shutil.which, CHROMIUMS)):
+    if chromium():
         return ""
-    return "no Chromium: apt-get install chromium, then make test-browser"
+    return "no Chromium: apt-get install chromium libatomic1, then make test-browser"
 
 
 def _postgres() -> str:

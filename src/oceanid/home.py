@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import sys
+import tempfile
 import time
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -15,9 +16,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from oceanid.errors import InvalidSettings
+from oceanid.errors import InvalidSettings, OceanidError
 
 VARIABLE = "OCEANID_HOME"
+
+
+class HomeUnusable(OceanidError):
+    """The state directory can't be made, or can't be written."""
+
+    code = "home-unusable"
+
+    def __init__(self, path: Path, problem: OSError) -> None:
+        super().__init__(
+            f"The portal's state can't be kept in {path}: {problem.strerror or problem}.",
+            hint=f"Give it to this account, or name another directory in {VARIABLE}.",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +62,18 @@ class Home:
         return cls(Path(chosen).expanduser().resolve())
 
     def make(self) -> Home:
-        """Make the directory, for its owner's eyes only. Idempotent."""
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Make the directory, for its owner's eyes only. Idempotent.
+
+        Raises:
+            HomeUnusable: It can't be made, or this account can't write in it.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # To ask is not enough: a full disk or a read-only one shows when it is written.
+            with tempfile.TemporaryFile(dir=self.path):
+                pass
+        except OSError as problem:
+            raise HomeUnusable(self.path, problem) from problem
         return self
 
     @property
@@ -117,11 +140,13 @@ class Home:
         One that starts at this moment has no address yet, and its process number is 0.
         """
         try:
-            with (self.path / "up.lock").open("a") as lock:
+            with (self.path / "up.lock").open() as lock:
                 if _locked(lock, fcntl.LOCK_SH):
                     return None
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as problem:
+            raise HomeUnusable(self.path, problem) from problem
         try:
             told = json.loads((self.path / "up.json").read_text())
             return Running(pid=int(told["pid"]), address=str(told["address"]))

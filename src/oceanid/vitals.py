@@ -40,6 +40,12 @@ def beat_age_s() -> float | None:
     return None if beat is None else _age_s(beat)
 
 
+def stopped_age_s() -> float | None:
+    """Seconds since the last supervisor stopped; None when one runs, was lost, or never was."""
+    last = SupervisorBeat.objects.order_by("-beat_at").values_list("stopped_at", flat=True).first()
+    return None if last is None else _age_s(last)
+
+
 def is_supervised() -> bool:
     """Whether a supervisor gave a sign of life lately."""
     age_s = beat_age_s()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import chromium
 from tests.integration.running import background, clean_environment, eventually, oceanid, said
 
-CHROMIUM = shutil.which("chromium") or ""
 ARGUMENTS = [
     "--headless",
     "--no-sandbox",
@@ -78,10 +76,6 @@ class Watched:
 
 @pytest.fixture(scope="session")
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
-    if not CHROMIUM:
-        if "browser" in os.environ.get("OCEANID_REQUIRE", ""):
-            pytest.fail("Chromium is required and not there: apt install chromium")
-        pytest.skip("no Chromium here: apt install chromium")
     home = tmp_path_factory.mktemp("portal")
     log = home / "up.log"
     env = clean_environment(OCEANID_HOME=str(home), OCEANID_APPS="hymod", PYTHONPATH=str(EXAMPLES))
@@ -102,9 +96,9 @@ def browser(portal: Portal) -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield chromium
-        chromium.close()
+        started = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        yield started
+        started.close()
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,8 @@ from enum import StrEnum
 from importlib.util import find_spec
 from pathlib import Path
 
+from oceanid.errors import OceanidError
+
 MIB = 1024 * 1024
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -54,12 +56,20 @@ def look() -> list[Finding]:
         _engines,
         _for_developers,
     ]
-    return [finding for room in rooms for finding in _guarded(room)]
+    found: list[Finding] = []
+    for finding in (each for room in rooms for each in _guarded(room)):
+        # What keeps one room from being looked at keeps the next one too: it is told once.
+        if finding.level is not Level.WRONG or finding.found not in {one.found for one in found}:
+            found.append(finding)
+    return found
 
 
 def _guarded(room: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     try:
         yield from room()
+    except OceanidError as problem:
+        name = room.__name__.strip("_").replace("_", " ").capitalize()
+        yield Finding(name, Level.WRONG, problem.message, problem.hint)
     except Exception as problem:  # noqa: BLE001 - the doctor tells of whatever is broken
         name = room.__name__.strip("_").replace("_", " ").capitalize()
         yield Finding(name, Level.WRONG, f"{type(problem).__name__}: {problem}")
@@ -145,12 +155,18 @@ def _supervisor() -> Iterator[Finding]:
 
     try:
         age_s, alive = vitals.beat_age_s(), vitals.supervisors_alive()
+        stopped_s = vitals.stopped_age_s()
     except DatabaseError:
         return
     if alive:
         yield Finding("Supervisor", Level.OK, f"{alive} alive, last beat {age_s:.0f} s ago")
     else:
-        told = "none has run yet" if age_s is None else f"silent for {age_s:.0f} s"
+        if stopped_s is not None:
+            told = f"none runs; the last one stopped {stopped_s:.0f} s ago"
+        elif age_s is not None:
+            told = f"silent for {age_s:.0f} s"
+        else:
+            told = "none has run yet"
         cure = "`oceanid up`, or `manage.py oceanid_supervisor` in a site of your own."
         yield Finding("Supervisor", Level.MAYBE, told, cure)
 
@@ -197,7 +213,7 @@ def _for_developers() -> Iterator[Finding]:
     yield _wanted(
         "Chromium",
         next(filter(None, map(shutil.which, CHROMIUMS)), ""),
-        "apt-get install chromium, for `make test-browser`.",
+        "apt-get install chromium libatomic1, for `make test-browser`.",
     )
     yield _wanted(
         "PostgreSQL server",

@@ -23,13 +23,13 @@ _kept: tuple[float, str] = (-CACHED_S, "")
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
-    """Say that this process is up and that its database answers."""
+    """Say that this process is up, that its database answers, and how old the heartbeat is."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
     except DatabaseError:
         return JsonResponse({"status": "unwell", "database": "no answer"}, status=503)
-    return JsonResponse({"status": "ok"})
+    return JsonResponse({"status": "ok", "heartbeat_age_s": _heartbeat_age_s()})
 
 
 @never_cache
@@ -39,6 +39,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     try:
         lacking = len(vitals.missing_migrations())
         supervised = not lacking and vitals.is_supervised()
+        heartbeat_age_s = None if lacking else _heartbeat_age_s()
     except DatabaseError:
         return JsonResponse({"status": "unready", "database": "no answer"}, status=503)
     ready = not lacking and supervised
@@ -46,6 +47,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
         "status": "ready" if ready else "unready",
         "missing_migrations": lacking,
         "supervisor": "beats" if supervised else "silent",
+        "heartbeat_age_s": heartbeat_age_s,
     }
     return JsonResponse(told, status=200 if ready else 503)
 
@@ -62,6 +64,15 @@ def metrics(request: HttpRequest) -> HttpResponse:
     if not _may_read(request):
         return HttpResponse("Not permitted.\n", status=403, content_type="text/plain")
     return HttpResponse(_figures(), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _heartbeat_age_s() -> float | None:
+    """Seconds since a supervisor's last sign of life; None before the first, or without tables."""
+    try:
+        age_s = vitals.beat_age_s()
+    except DatabaseError:
+        return None
+    return None if age_s is None else round(age_s, 1)
 
 
 def _may_read(request: HttpRequest) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.cookiejar
+import json
 import os
 import re
 import signal
@@ -177,7 +178,12 @@ def test_it_becomes_ready_when_the_supervisor_beats(portal: Portal) -> None:
             return False
 
     eventually(ready, within_s=20, what=portal.said)
-    assert visitor.open(f"{address}healthz", timeout=20).status == 200
+    told = json.load(visitor.open(f"{address}healthz", timeout=20))
+    assert told["status"] == "ok"
+    assert told["heartbeat_age_s"] < 20
+    assert "1 alive, last beat" in portal.command("doctor")
+    portal.stop()
+    assert "none runs; the last one stopped" in portal.command("doctor")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -251,6 +257,16 @@ def test_a_taken_port_is_refused_when_asked_for_and_passed_by_when_not(home: Pat
     assert "Traceback" not in told
 
 
+@pytest.mark.parametrize("place", ["a file", "a file/below it"])
+def test_a_home_that_can_not_be_is_refused_in_words(tmp_path: Path, place: str) -> None:
+    (tmp_path / "a file").touch()
+    env = clean_environment(OCEANID_HOME=str(tmp_path / place))
+    for words in (["up"], ["supervise"], ["stop"]):
+        told = said(oceanid(*words), cwd=tmp_path, env=env, expect=None, timeout_s=60)
+        assert ("No portal runs" if words == ["stop"] else "home-unusable") in told, told
+        assert "Traceback" not in told
+
+
 def test_a_killed_child_is_started_again_on_the_same_address(portal: Portal) -> None:
     visitor, address = browser(), portal.address
     for word in ("oceanid.portal.serve", "supervise"):
@@ -302,8 +318,6 @@ def test_stop_says_so_when_nothing_runs(home: Path) -> None:
 
 
 def test_the_doctor_tells_what_is_there_as_json_too(home: Path) -> None:
-    import json
-
     env = clean_environment(OCEANID_HOME=str(home))
     told = json.loads(said(oceanid("doctor", "--json"), cwd=home.parent, env=env))
     names = {each["name"] for each in told}
