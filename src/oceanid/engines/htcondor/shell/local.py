@@ -1,0 +1,94 @@
+"""A shell of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+from oceanid.engines.htcondor.shell.base import Shell
+from oceanid.engines.htcondor.shell.talk import Process
+from oceanid.errors import EngineUnavailable
+
+_KEPT: Final = ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TZ", "CONDOR_CONFIG", "KRB5CCNAME")
+_LEAVE_WITHIN_S: Final = 2.0
+
+
+class LocalShell(Shell):
+    """Runs scripts on this machine, as the account that the supervisor runs as.
+
+    Of the supervisor's environment only what HTCondor's commands need is passed on, so that
+    no secret of the portal gets into a job by ``getenv``.
+    """
+
+    async def open(self) -> None:
+        """Nothing is to be opened."""
+
+    async def close(self) -> None:
+        """Nothing is kept open."""
+
+    @asynccontextmanager
+    async def process(self, command: str, *, is_long: bool = False) -> AsyncIterator[Process]:
+        """Start ``sh`` in a process group of its own."""
+        try:
+            child = await asyncio.create_subprocess_exec(
+                "/bin/sh",
+                "-c",
+                command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=_environment(os.environ),
+                cwd="/",
+                start_new_session=True,
+            )
+        except OSError as problem:
+            raise EngineUnavailable(f"A command can't be started: {problem}") from problem
+        try:
+            yield _LocalProcess(child)
+        finally:
+            await asyncio.shield(asyncio.ensure_future(_end(child, gently=is_long)))
+
+
+class _LocalProcess:
+    def __init__(self, child: asyncio.subprocess.Process) -> None:
+        assert child.stdin and child.stdout and child.stderr
+        self._in, self._out, self._err = child.stdin, child.stdout, child.stderr
+
+    async def write(self, data: bytes) -> None:
+        self._in.write(data)
+        await self._in.drain()
+
+    async def write_eof(self) -> None:
+        self._in.write_eof()
+
+    async def read(self, limit: int) -> bytes:
+        return await self._out.read(limit)
+
+    async def read_error(self, limit: int) -> bytes:
+        return await self._err.read(limit)
+
+
+async def _end(child: asyncio.subprocess.Process, *, gently: bool) -> None:
+    """Kill what still runs; a followed script sees the end of its stdin and clears up first."""
+    assert child.stdin is not None
+    child.stdin.close()
+    if gently:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LEAVE_WITHIN_S):
+                await child.wait()
+    if child.returncode is None:
+        with suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)
+        await child.wait()
+
+
+def _environment(present: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in present.items()
+        if name in _KEPT or name.startswith("_CONDOR_")
+    }
