@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 from oceanid.errors import InvalidSpecification
@@ -37,10 +36,10 @@ def freeze(job: Job, freezer: Freezer) -> Frozen:
     if not nodes:
         raise InvalidSpecification("The workflow has no nodes.", hint="Add some.")
     done = {node.pk for node in nodes if node.done}
-    waiting = _waiting(job, done)
+    waiting, children = _waiting(job, done), _children(job)
     rows = []
     for node in nodes:
-        spec, count = _described(job, node, freezer)
+        spec, count = _described(job, node, freezer, children)
         rows.append((spec, count, _start(node.pk, done, waiting), waiting[node.pk], node.pk))
     update_many(WorkflowNode, FROZEN, rows)
     return _frozen(job, freezer, len(nodes), len(done))
@@ -52,12 +51,12 @@ def rescue(job: Job, freezer: Freezer) -> Frozen:
     done = {node.pk for node in nodes if node.state == NodeState.DONE}
     if len(done) == len(nodes):  # it succeeded: run all of it again
         done = {node.pk for node in nodes if node.done}
-    waiting = _waiting(job, done)
+    waiting, children = _waiting(job, done), _children(job)
     rows: list[tuple[Any, ...]] = []
     for node in nodes:
         if node.pk in done:
             continue
-        spec, count = _described(job, node, freezer)
+        spec, count = _described(job, node, freezer, children)
         state = _start(node.pk, done, waiting)
         rows.append(
             (state, waiting[node.pk], 0, 0, 0, 0, 0, None, "", None, None,
@@ -92,7 +91,14 @@ def _start(pk: int, done: set[int], waiting: Counter[int]) -> str:
     return (NodeState.WAITING if waiting[pk] else NodeState.READY).value
 
 
-def _described(job: Job, node: WorkflowNode, freezer: Freezer) -> tuple[dict[str, Any], int]:
+def _children(job: Job) -> set[int]:
+    edges = WorkflowEdge.objects.filter(child__workflow_id=job.pk)
+    return set(edges.values_list("child_id", flat=True))
+
+
+def _described(
+    job: Job, node: WorkflowNode, freezer: Freezer, children: set[int]
+) -> tuple[dict[str, Any], int]:
     if node.noop:
         return {}, 1
     directory = paths.job_dir(job) / node.dir if node.dir else paths.job_dir(job)
@@ -102,24 +108,12 @@ def _described(job: Job, node: WorkflowNode, freezer: Freezer) -> tuple[dict[str
         scheduler = freezer.scheduler(job)
         require(scheduler, description.required_capabilities())
         check_inputs(node.remote_input_files)
-        if scheduler.engine == "local":
-            _check_executable(job, node, description)
+        # What is missing in the workflow's directory may be made by a node before this one, or
+        # by its own PRE script.
+        may_be_made = bool(node.pre_script) or node.pk in children
+        description.check_files(local=scheduler.engine == "local", may_be_made=may_be_made)
     except InvalidSpecification as problem:
         raise type(problem)(
             f"Node “{node.name}”: {problem.message}", hint=problem.hint, code=problem.slug
         ) from problem
     return description.to_json(), description.count
-
-
-def _check_executable(job: Job, node: WorkflowNode, description: Any) -> None:
-    """A relative executable may be made by an earlier node, or come with the workflow's or the
-    node's input files: only an absolute one, and one of a node without parents, can be missing
-    already."""
-    executable = description.task(0).executable
-    given = {Path(name).name for name in [*job.remote_input_files, *node.remote_input_files]}
-    if Path(executable).name in given and not Path(executable).exists():
-        return
-    made_by_job = executable.startswith(str(paths.job_dir(job)))
-    if made_by_job and not Path(executable).exists() and node.edges_in.exists():
-        return
-    description.check_files(local=True)

@@ -179,7 +179,7 @@ class SubmitDescription:
         """Which attributes each required capability is for."""
         return {name: tuple(reasons) for name, reasons in self._plan.reasons.items()}
 
-    def check_files(self, *, local: bool) -> None:
+    def check_files(self, *, local: bool, may_be_made: bool = False) -> None:
         """Look whether the files that the tasks need are there.
 
         What depends on the task is looked at for a sample of the tasks. What will be copied into
@@ -188,6 +188,8 @@ class SubmitDescription:
         Args:
             local: Whether the tasks run on this machine; elsewhere absolute paths of programs
                 are not checked, and a program that travels is made executable on its way.
+            may_be_made: Whether something that runs before the tasks may still make what is
+                missing in the job's directory.
 
         Raises:
             MissingFile: By name.
@@ -198,6 +200,7 @@ class SubmitDescription:
             directory=self.directory,
             copied=self.remote_input_files,
             local=local,
+            may_be_made=may_be_made,
         )
 
     def to_submit_file(self) -> str:

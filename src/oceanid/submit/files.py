@@ -15,7 +15,15 @@ from oceanid.submit.plan import Plan
 _SAMPLE: Final = 50
 
 
-def check(plan: Plan, *, count: int, directory: str, copied: Sequence[str], local: bool) -> None:
+def check(
+    plan: Plan,
+    *,
+    count: int,
+    directory: str,
+    copied: Sequence[str],
+    local: bool,
+    may_be_made: bool,
+) -> None:
     """See :meth:`oceanid.submit.SubmitDescription.check_files`."""
     for name in copied:
         if name.startswith("/") and _mode(name) is None:
@@ -32,14 +40,17 @@ def check(plan: Plan, *, count: int, directory: str, copied: Sequence[str], loca
         belongs = task.executable.startswith(directory + "/")
         if task.executable and task.executable not in seen:
             seen.add(task.executable)
-            if local or task.transfer_executable or belongs:
-                path = _found(task.executable, directory, present)
+            path = _found(task.executable, directory, present)
+            is_awaited = may_be_made and belongs and _mode(path) is None
+            if (local or task.transfer_executable or belongs) and not is_awaited:
                 _check_executable(path, task.executable, local=local)
         for source in [*(each.source for each in task.inputs), task.stdin]:
             if not source or source in seen or is_url(source):
                 continue
             seen.add(source)
-            _check_input(_found(source, directory, present), source)
+            path = _found(source, directory, present)
+            if not (may_be_made and source.startswith(directory + "/") and _mode(path) is None):
+                _check_input(path, source)
 
 
 def _sample(count: int) -> Iterable[int]:

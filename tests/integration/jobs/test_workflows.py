@@ -212,6 +212,31 @@ def test_a_nodes_mistake_is_told_by_its_name(workflow: CondorWorkflow) -> None:
     workflow.execute()
 
 
+def test_a_node_may_take_in_what_a_node_before_it_makes(workflow: CondorWorkflow) -> None:
+    takes = TRUE | {"transfer_input_files": ["made.txt"]}
+    workflow.add_node("maker", attributes=TRUE)
+    workflow.add_node("taker", parents=["maker"], attributes=takes)
+    workflow.execute()
+    assert workflow.status == "Submitted"
+
+
+def test_a_first_nodes_missing_input_is_told_by_its_name(workflow: CondorWorkflow) -> None:
+    workflow.add_node("taker", attributes=TRUE | {"transfer_input_files": ["made.txt"]})
+    with pytest.raises(MissingFile, match=r"“taker”.*made\.txt"):
+        workflow.execute()
+
+
+def test_a_missing_absolute_input_is_told_wherever_the_node_stands(
+    workflow: CondorWorkflow,
+) -> None:
+    workflow.add_node("first", attributes=TRUE)
+    workflow.add_node(
+        "second", parents=["first"], attributes=TRUE | {"transfer_input_files": ["/no/such.csv"]}
+    )
+    with pytest.raises(MissingFile, match=r"“second”.*/no/such\.csv"):
+        workflow.execute()
+
+
 def test_an_empty_workflow_is_refused(workflow: CondorWorkflow) -> None:
     with pytest.raises(InvalidSpecification, match="no nodes"):
         workflow.execute()
