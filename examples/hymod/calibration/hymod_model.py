@@ -8,7 +8,9 @@ in a row, for what flows over and just below the ground, and one slow one, for g
 Sources:
     R. J. Moore (1985): The probability-distributed principle and runoff production at point
         and basin scales. Hydrological Sciences Journal 30(2), 273–297.
-    D. P. Boyle (2000): Multicriteria calibration of hydrologic models. Dissertation, University
+    R. J. Moore (2007): The PDM rainfall–runoff model. Hydrology and Earth System Sciences 11(1),
+        483–499.
+    D. P. Boyle (2001): Multicriteria calibration of hydrologic models. Dissertation, University
         of Arizona, Tucson. (The model in this form.)
     T. Wagener, D. P. Boyle, M. J. Lees, H. S. Wheater, H. V. Gupta and S. Sorooshian (2001):
         A framework for development and application of hydrological models. Hydrology and Earth
