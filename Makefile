@@ -17,7 +17,7 @@ comma := ,
 
 .DEFAULT_GOAL := help
 .PHONY: help run setup setup-tethys test test-postgres test-browser test-tethys faults bench \
-	bench-local bench-pages bench-smoke lint format docs pictures requirements clean
+	bench-local bench-pages bench-smoke lint format docs reference pictures requirements clean
 
 help:  ## List the commands
 	@echo "make COMMAND, where COMMAND is one of:"
@@ -74,6 +74,9 @@ format: $(STAMP)  ## Format the code
 
 docs: $(STAMP)  ## Build the documentation into site/
 	$(BIN)/mkdocs build --strict --site-dir site
+
+reference: $(STAMP)  ## Write the reference's tables anew from the code
+	$(BIN)/python tools/reference.py
 
 pictures: $(STAMP)  ## Take the README's pictures again
 	$(BIN)/python tools/pictures.py $(ARGS)

@@ -1,0 +1,1 @@
+"""The documentation, followed as it is written."""
