@@ -83,8 +83,9 @@ class Asked:
     def read(cls, given: Mapping[str, str]) -> Asked:
         """Read an address's parameters; what is not understood counts as not given."""
         names = [field.name for field in fields(cls)]
-        asked = cls(**{name: given[name].strip()[:1000] for name in names if given.get(name)})
-        asked = replace(asked, q=asked.q.replace("\0", ""), app=asked.app.replace("\0", ""))
+        # PostgreSQL takes no NUL in a text, so that nothing can have one.
+        said = {name: given.get(name, "").replace("\0", "").strip()[:1000] for name in names}
+        asked = cls(**{name: value for name, value in said.items() if value})
         if asked.scope not in SCOPES:
             asked = replace(asked, scope="mine")
         if asked.sort.lstrip("-") not in SORTS:

@@ -61,6 +61,8 @@ def task_output(
         raise Http404
     tasks = _tasks(job) if node_id is None else workflow.tasks_of(job, node_id)
     role = request.GET.get("role", TaskRole.JOB.value)
+    if role not in set(TaskRole):
+        raise Http404
     task = tasks.filter(index=index, role=role).order_by("-attempt").first()
     if task is None:
         raise Http404
