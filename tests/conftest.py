@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
+SBIN = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin"
 TETHYS = Path(__file__).parents[1] / "var" / "cache" / "tethys-venv"
 
 
@@ -35,7 +36,15 @@ def _tethys() -> str:
     return "" if os.environ.get("OCEANID_TEST_TETHYS") else "no Tethys Portal: make test-tethys"
 
 
-LACKING = {"browser": _browser, "postgres": _postgres, "tethys": _tethys}
+def _ssh() -> str:
+    if find_spec("asyncssh") is None:
+        return "asyncssh is not installed: make setup"
+    if shutil.which("sshd", path=SBIN) is None:
+        return "no SSH server to test with: apt-get install openssh-server"
+    return ""
+
+
+LACKING = {"browser": _browser, "postgres": _postgres, "ssh": _ssh, "tethys": _tethys}
 """For each marker, what is not there and the command that brings it; "" when it is there."""
 
 

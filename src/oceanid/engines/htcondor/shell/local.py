@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from asyncio.subprocess import SubprocessStreamProtocol
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Final
@@ -33,8 +34,12 @@ class LocalShell(Shell):
     @asynccontextmanager
     async def process(self, command: str, *, is_long: bool = False) -> AsyncIterator[Process]:
         """Start ``sh`` in a process group of its own."""
+        loop = asyncio.get_running_loop()
+        # Not create_subprocess_exec(), which gives nothing by which to close the pipes: wait()
+        # then waits for whoever still holds them.
         try:
-            child = await asyncio.create_subprocess_exec(
+            transport, protocol = await loop.subprocess_exec(
+                lambda: SubprocessStreamProtocol(limit=1 << 16, loop=loop),
                 "/bin/sh",
                 "-c",
                 command,
@@ -48,15 +53,15 @@ class LocalShell(Shell):
         except OSError as problem:
             raise EngineUnavailable(f"A command can't be started: {problem}") from problem
         try:
-            yield _LocalProcess(child)
+            yield _LocalProcess(protocol)
         finally:
-            await asyncio.shield(asyncio.ensure_future(_end(child, gently=is_long)))
+            await asyncio.shield(asyncio.ensure_future(_end(transport, protocol, gently=is_long)))
 
 
 class _LocalProcess:
-    def __init__(self, child: asyncio.subprocess.Process) -> None:
-        assert child.stdin and child.stdout and child.stderr
-        self._in, self._out, self._err = child.stdin, child.stdout, child.stderr
+    def __init__(self, protocol: SubprocessStreamProtocol) -> None:
+        assert protocol.stdin and protocol.stdout and protocol.stderr
+        self._in, self._out, self._err = protocol.stdin, protocol.stdout, protocol.stderr
 
     async def write(self, data: bytes) -> None:
         self._in.write(data)
@@ -72,18 +77,19 @@ class _LocalProcess:
         return await self._err.read(limit)
 
 
-async def _end(child: asyncio.subprocess.Process, *, gently: bool) -> None:
+async def _end(
+    transport: asyncio.SubprocessTransport, protocol: SubprocessStreamProtocol, *, gently: bool
+) -> None:
     """Kill what still runs; a followed script sees the end of its stdin and clears up first."""
-    assert child.stdin is not None
-    child.stdin.close()
-    if gently:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_LEAVE_WITHIN_S):
-                await child.wait()
-    if child.returncode is None:
+    if gently and protocol.stdin is not None:
+        protocol.stdin.close()
+        until = asyncio.get_running_loop().time() + _LEAVE_WITHIN_S
+        while transport.get_returncode() is None and asyncio.get_running_loop().time() < until:
+            await asyncio.sleep(0.005)
+    if transport.get_returncode() is None:
         with suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
-        await child.wait()
+            os.killpg(transport.get_pid(), signal.SIGKILL)
+    transport.close()
 
 
 def _environment(present: Mapping[str, str]) -> dict[str, str]:
