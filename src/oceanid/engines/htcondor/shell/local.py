@@ -47,15 +47,18 @@ class LocalShell(Shell):
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
                 env=_environment(os.environ),
-                cwd="/",
+                cwd=_home(),
                 start_new_session=True,
             )
         except OSError as problem:
             raise EngineUnavailable(f"A command can't be started: {problem}") from problem
+        went_well = False
         try:
             yield _LocalProcess(protocol)
+            went_well = True
         finally:
-            await asyncio.shield(asyncio.ensure_future(_end(transport, protocol, gently=is_long)))
+            end = _end(transport, protocol, gently=is_long or went_well)
+            await asyncio.shield(asyncio.ensure_future(end))
 
 
 class _LocalProcess:
@@ -80,16 +83,25 @@ class _LocalProcess:
 async def _end(
     transport: asyncio.SubprocessTransport, protocol: SubprocessStreamProtocol, *, gently: bool
 ) -> None:
-    """Kill what still runs; a followed script sees the end of its stdin and clears up first."""
-    if gently and protocol.stdin is not None:
+    """Kill what still runs; a script that ended well leaves by itself, and a followed one sees
+    the end of its stdin and clears up first."""
+    if protocol.stdin is not None:
         protocol.stdin.close()
-        until = asyncio.get_running_loop().time() + _LEAVE_WITHIN_S
-        while transport.get_returncode() is None and asyncio.get_running_loop().time() < until:
-            await asyncio.sleep(0.005)
+    if gently:
+        await _wait(transport, _LEAVE_WITHIN_S)
     if transport.get_returncode() is None:
         with suppress(ProcessLookupError):
             os.killpg(transport.get_pid(), signal.SIGKILL)
+        await _wait(transport, _LEAVE_WITHIN_S)
     transport.close()
+
+
+async def _wait(transport: asyncio.SubprocessTransport, within_s: float) -> None:
+    """Wait for the process's end, whoever may still hold its pipes."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + within_s
+    while transport.get_returncode() is None and loop.time() < until:
+        await asyncio.sleep(0.002)
 
 
 def _environment(present: Mapping[str, str]) -> dict[str, str]:
@@ -98,3 +110,8 @@ def _environment(present: Mapping[str, str]) -> dict[str, str]:
         for name, value in present.items()
         if name in _KEPT or name.startswith("_CONDOR_")
     }
+
+
+def _home() -> str:
+    home = os.path.expanduser("~")  # noqa: PTH111 - it may not exist, which is no mistake here
+    return home if os.path.isdir(home) else "/"  # noqa: PTH112

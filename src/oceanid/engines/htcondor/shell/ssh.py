@@ -61,13 +61,16 @@ class SshShell(Shell):
     async def process(self, command: str, *, is_long: bool = False) -> AsyncIterator[Process]:
         """Open a session and start the account's login shell in it."""
         link, process = await self._start(command, is_long=is_long)
+        went_well = False
         try:
             yield _Streams(process)
+            went_well = True
         except (asyncssh.Error, ConnectionError) as problem:
             raise told(problem, self.target) from problem
         finally:
             # Shielded: the session counts until the server has closed it.
-            await asyncio.shield(asyncio.ensure_future(self._end(link, process, is_long=is_long)))
+            end = self._end(link, process, went_well=went_well, is_long=is_long)
+            await asyncio.shield(asyncio.ensure_future(end))
 
     async def _start(self, command: str, *, is_long: bool) -> tuple[Link, SshProcess]:
         while True:
@@ -91,10 +94,13 @@ class SshShell(Shell):
                 link.refused = 0
                 return link, process
 
-    async def _end(self, link: Link, process: SshProcess, *, is_long: bool) -> None:
+    async def _end(
+        self, link: Link, process: SshProcess, *, went_well: bool, is_long: bool
+    ) -> None:
         with suppress(TimeoutError, asyncssh.Error, OSError):
             async with asyncio.timeout(_CLOSED_WITHIN_S):
-                if process.exit_status is None and process.exit_signal is None:
+                if not went_well and not is_long:
+                    # What is followed sees the end of its stdin, and clears up.
                     process.kill()
                 process.close()
                 await process.wait_closed()
