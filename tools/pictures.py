@@ -100,7 +100,7 @@ def _take(chromium: str, address: str, password: str, numbers: dict[str, int]) -
         ("job-narrow", f"compute/jobs/{numbers['ARRAY']}/", 390, 844, "light"),
         ("workflow", f"compute/jobs/{numbers['WORKFLOW']}/", 1280, 900, "light"),
         ("jobs", "compute/jobs/", 1280, 620, "light"),
-        ("example", f"apps/hymod/{numbers['WORKFLOW']}/", 1280, 1000, "light"),
+        ("example", f"apps/hymod/{numbers['WORKFLOW']}/", 1280, 1150, "light"),
     ]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
