@@ -117,7 +117,7 @@ class JobAdmin(_JobAdmin):
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changes = super().get_changelist_instance(request)
-        changes.result_list = changes.result_list.only(*listing.COLUMNS)
+        changes.result_list = changes.result_list.only(*listing.columns())
         return changes
 
     def get_search_results(

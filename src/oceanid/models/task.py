@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from enum import StrEnum
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -29,7 +30,13 @@ class Batch(models.Model):
     scheduler = models.ForeignKey(
         Scheduler, on_delete=models.PROTECT, related_name="batches", db_index=False
     )
-    user_id = models.IntegerField()
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,  # its jobs hold the user already
+    )
     state = models.CharField(max_length=3, default=BatchState.PREPARED.value)
     created_at = models.DateTimeField()
     sent_at = models.DateTimeField(null=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Min, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from oceanid import conf
@@ -32,7 +33,7 @@ HEAD = 200
 class Draft:
     """A batch that is being put together."""
 
-    user_id: int
+    user_id: Any
     resources: Resources
     batch: uuid.UUID = field(default_factory=uuid.uuid4)
     wanting: list[Wanting] = field(default_factory=list)
@@ -95,7 +96,7 @@ class _Chooser:
         self.limit = conf.current().limits.running_tasks
         self.users = set(_users_waiting(scheduler_id))
         self.jobs: dict[int, Job] = {}
-        self.heads: dict[int, list[Job]] = {}
+        self.heads: dict[Any, list[Job]] = {}
         self.nodes: dict[int, WorkflowNode] = {}
         self.changes: dict[int, JobChange] = {}
         self.told: list[events.Event] = []
@@ -143,7 +144,7 @@ class _Chooser:
         apply_changes(self.jobs, self.changes, self.told)
         events.write(self.told)
 
-    def _batch_of(self, user: int) -> Draft | None:
+    def _batch_of(self, user: Any) -> Draft | None:
         draft: Draft | None = None
         most = self.room.capacity.max_batch
         for job, node in self._waiting(user):
@@ -192,7 +193,7 @@ class _Chooser:
             )
         )
 
-    def _waiting(self, user: int) -> Iterator[tuple[Job, WorkflowNode | None]]:
+    def _waiting(self, user: Any) -> Iterator[tuple[Job, WorkflowNode | None]]:
         """The user's jobs, and of workflows their nodes, that have something to start."""
         while True:
             head = self.heads.setdefault(user, [])
@@ -207,7 +208,7 @@ class _Chooser:
             if not self.heads[user]:
                 return
 
-    def _more(self, user: int) -> list[Job]:
+    def _more(self, user: Any) -> list[Job]:
         waiting: QuerySet[Job] = Job.objects.filter(
             scheduler_id=self.scheduler_id, user_id=user, backlog__gt=0, wanted=Wanted.RUN.value
         )
@@ -286,7 +287,7 @@ class _Chooser:
         change.see(self.now, None)
         self.told.append(node_event(job, node, NodeState.READY, NodeState.RUNNING, self.now, ""))
 
-    def _share(self, user: int, wanted: Resources) -> int:
+    def _share(self, user: Any, wanted: Resources) -> int:
         """What each free slot gets when all that waits is dealt out evenly."""
         waiting = sum(max(0, self._backlog(job)) for job in self.heads[user])
         return -(-waiting // max(1, self.room.cpus // max(1, wanted.cpus)))
@@ -319,17 +320,16 @@ def load(batch: uuid.UUID) -> BatchSpec:
     return batch_spec(batch, wanting, wanted)
 
 
-def _users_waiting(scheduler_id: int) -> Iterator[int]:
+def _users_waiting(scheduler_id: int) -> Iterator[Any]:
     """Users with something to start, found by hops along the index, not by reading all of it."""
     waiting = Job.objects.filter(scheduler_id=scheduler_id, backlog__gt=0, wanted="RUN")
-    last = -1
+    further = waiting
     while True:
-        following = waiting.filter(user_id__gt=last).order_by().aggregate(Min("user_id"))
-        user = following["user_id__min"]
+        user = further.order_by("user_id").values_list("user_id", flat=True).first()
         if user is None:
             return
         yield user
-        last = user
+        further = waiting.filter(user_id__gt=user)
 
 
 def _role(node: WorkflowNode | None) -> TaskRole:

@@ -24,7 +24,7 @@ from oceanid.specs import Capability, Resources
 from oceanid.states import JOB_ACTIVE
 
 _COUNT_AGE_S = 5.0
-_counts: dict[int, tuple[float, int]] = {}
+_counts: dict[Any, tuple[float, int]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ def name_key(name: str) -> str:
     return name.casefold()[:NAME_KEY_LENGTH]
 
 
-def check_active(user_id: int, *, more: int = 1) -> None:
+def check_active(user_id: Any, *, more: int = 1) -> None:
     """Refuse jobs past the user's limit of jobs under way.
 
     The count may be some seconds old while it is below half of the limit, so that a loop of

@@ -10,6 +10,7 @@ from time import monotonic
 from urllib.parse import urlencode
 from uuid import UUID
 
+from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.db.models import F, Q, QuerySet
@@ -43,11 +44,16 @@ SINCE = {
     "30d": (_("Last 30 days"), timedelta(days=30)),
 }
 COLUMNS = (
-    "id", "uuid", "type", "app", "name", "name_key", "user_id", "user__username", "state",
+    "id", "uuid", "type", "app", "name", "name_key", "user_id", "state",
     "custom_status", "status_message", "reason_code", "progress", "progress_message", "wanted",
     "creation_time", "execute_time", "start_time", "completion_time", "num_jobs", "attempt",
     "scheduler_id", "scheduler__name", "tasks_complete", "tasks_error", "tasks_aborted",
 )  # fmt: skip
+
+
+def columns() -> tuple[str, ...]:
+    """What a list of jobs reads; what a user is called is the site's own user model's to say."""
+    return (*COLUMNS, f"user__{get_user_model().USERNAME_FIELD}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,11 +219,11 @@ def _scope(asked: Asked, user: policy.Person) -> QuerySet[Job]:
         return policy.visible_jobs(user)
     if asked.scope == "groups":
         return policy.group_jobs(user)
-    return Job.objects.filter(user_id=int(user.pk or 0))
+    return Job.objects.filter(user=user.pk)
 
 
 def _shown(jobs: QuerySet[Job]) -> QuerySet[Job]:
-    return jobs.select_related("user", "scheduler").only(*COLUMNS)
+    return jobs.select_related("user", "scheduler").only(*columns())
 
 
 _ALL_INDEXED = frozenset({"status", "app", "scheduler"})

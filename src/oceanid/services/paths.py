@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from oceanid import conf
 
@@ -26,7 +26,7 @@ def scheduler_spool(scheduler: Scheduler) -> Path:
     return conf.data_dir() / "spool" / str(scheduler.uuid)
 
 
-def workspace(app: str, user_id: int | None = None) -> Path:
+def workspace(app: str, user_id: Any = None) -> Path:
     """An app's workspace, or one user's within it: what ``$(APP_WORKSPACE)`` and
     ``$(USER_WORKSPACE)`` stand for."""
     base = conf.data_dir() / "workspaces" / (app or "_")

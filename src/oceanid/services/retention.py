@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
@@ -29,9 +30,10 @@ def expired(now: datetime | None = None) -> JobQuerySet:
     now = now or timezone.now()
     rules = conf.current().retention
     past = Q(pk__in=[])
+    name = f"user__{get_user_model().USERNAME_FIELD}"
     for user, days in rules.by_user.items():
-        past |= Q(user__username=user) & _before(now, days)
-    no_user_rule = ~Q(user__username__in=list(rules.by_user))
+        past |= Q((name, user)) & _before(now, days)
+    no_user_rule = ~Q((f"{name}__in", list(rules.by_user)))
     for app, days in rules.by_app.items():
         past |= Q(app=app) & no_user_rule & _before(now, days)
     past |= ~Q(app__in=list(rules.by_app)) & no_user_rule & _before(now, rules.days)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from django.db.models import Sum
 
@@ -22,7 +23,7 @@ class Room:
     cpus: int
     memory_mib: int
     gpus: int
-    per_user: Counter[int] = field(default_factory=Counter)
+    per_user: Counter[Any] = field(default_factory=Counter)
 
     @classmethod
     def now(cls, scheduler_id: int, capacity: Capacity) -> Room:
@@ -34,7 +35,7 @@ class Room:
             room.take(user_id, Resources(cpus=cpus, memory_mib=memory, gpus=gpus))
         return room
 
-    def take(self, user_id: int, wanted: Resources) -> None:
+    def take(self, user_id: Any, wanted: Resources) -> None:
         """Give room away."""
         self.cpus -= wanted.cpus
         self.memory_mib -= wanted.memory_mib or 0

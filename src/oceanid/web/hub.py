@@ -38,7 +38,7 @@ class Audience:
         everyone: All.
     """
 
-    user_id: int
+    user_id: Any
     groups: frozenset[int] = frozenset()
     everyone: bool = False
 
@@ -53,7 +53,7 @@ class Change:
 
     event_id: int
     job_id: int
-    user_id: int
+    user_id: Any
     groups: frozenset[int]
 
 

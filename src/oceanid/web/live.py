@@ -94,7 +94,7 @@ def audience_of(user: policy.Person) -> Audience:
     everyone = policy.sees_all(user)
     groups = getattr(user, "groups", None)
     ids = () if everyone or groups is None else groups.values_list("pk", flat=True)
-    return Audience(int(user.pk or 0), frozenset(ids), everyone)
+    return Audience(user.pk, frozenset(ids), everyone)
 
 
 def _open(request: HttpRequest) -> _Reader:
