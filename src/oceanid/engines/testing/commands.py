@@ -49,7 +49,7 @@ class CommandContract(ContractBase):
     def test_pause_and_resume_stop_and_go_and_may_be_repeated(self, tmp_path: Path) -> None:
         async def scenario(bench: Bench) -> None:
             self.needs(bench.engine, Capability.PAUSE)
-            batch = bench.batch(shell("sleep 0.5", tmp_path))
+            batch = bench.batch(shell(f"sleep {self.pause_s}", tmp_path))
             handle = await bench.engine.submit(batch)
             await bench.until(batch, 0, TaskState.RUNNING)
             await bench.engine.command([Command(Verb.PAUSE, handle)] * 2)
@@ -79,7 +79,7 @@ class CommandContract(ContractBase):
     def test_the_wall_time_is_kept(self, tmp_path: Path) -> None:
         async def scenario(bench: Bench) -> None:
             self.needs(bench.engine, Capability.WALL_TIME)
-            batch = bench.batch(shell("sleep 60", tmp_path, resources=Resources(wall_time_s=1)))
+            batch = bench.batch(shell(f"sleep {self.overrun_s}", tmp_path, resources=Resources(wall_time_s=1)))
             await bench.engine.submit(batch)
             seen = await bench.ends(batch)
             assert seen[0].state in (TaskState.ERROR, TaskState.ABORTED)

@@ -1,0 +1,301 @@
+"""Writes submit descriptions: a whole batch in one, what differs from task to task as item data.
+
+Items are split at commas and blanks, so their fields are numbers and keys only. Any other value
+that differs is a macro that an item's field names: ``arguments = $(V2_$(v2))``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from oceanid.errors import EngineError
+from oceanid.specs import BatchItem, BatchSpec
+from oceanid.submit.fields import is_url
+from oceanid.submit.quoting import format_arguments, format_environment
+
+NOTE: Final = "oceanid"
+"""The first word of what each submit event tells: batch, number and key follow it."""
+
+_DOLLARS = re.compile(r"\$+")
+_MACRO = re.compile(r"(?<!\$)\$(?=[A-Za-z_]*\()")
+_OWN = frozenset({"universe", "append_files", "preserve_relative_paths"})
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where what a task needs lies on the submit host.
+
+    Args:
+        executable: The program's path there, or on the execute machine.
+        inputs: What to transfer in, in HTCondor's own notation.
+        stdin: The file that it reads, or "".
+    """
+
+    executable: str
+    inputs: tuple[str, ...] = ()
+    stdin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What one run of condor_submit reads.
+
+    Args:
+        text: The description with its item data.
+        procs: The batch's numbers of its procs, in order.
+    """
+
+    text: str
+    procs: tuple[int, ...]
+
+
+def describe(
+    batch: BatchSpec, *, folder: str, log: str, placed: Callable[[BatchItem], Placed]
+) -> list[Description]:
+    """The descriptions of a batch: one for all tasks that share a shape.
+
+    Args:
+        batch: The batch.
+        folder: Its folder on the submit host, where its outputs land in ``o/N``.
+        log: The event log on the submit host.
+        placed: Where a task's files lie there.
+
+    Raises:
+        EngineError: A value can't be written in HTCondor's language.
+    """
+    shapes: dict[tuple[object, ...], list[BatchItem]] = {}
+    for item in batch.items:
+        shapes.setdefault(_shape(item), []).append(item)
+    return [
+        Description(
+            _Writer(batch, items, folder=folder, log=log, placed=placed).text(),
+            tuple(item.proc for item in items),
+        )
+        for items in shapes.values()
+    ]
+
+
+def literal(text: str) -> str:
+    """A value that HTCondor takes as it stands, macros and all."""
+
+    def escape(match: re.Match[str]) -> str:
+        # Two in a row can't be two of one: HTCondor would see $$( in the middle of its work.
+        pairs, single = divmod(len(match[0]), 2)
+        return "$$(DOLLARDOLLAR)" * pairs + "$(DOLLAR)" * single
+
+    return _DOLLARS.sub(escape, text) if "$" in text else text
+
+
+def string(text: str) -> str:
+    """A ClassAd string literal (ClassAd manual, "Strings")."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _shape(item: BatchItem) -> tuple[object, ...]:
+    spec = item.spec
+    passed = dict(spec.passthrough)
+    return (
+        tuple(name for name, _ in spec.passthrough),
+        passed.get("universe", ""),
+        passed.get("max_idle", ""),
+        spec.transfer_files,
+        spec.transfer_executable,
+        bool(spec.executable),
+        spec.stdout_append,
+        spec.outputs is None,
+        spec.resources.memory_mib is None,
+        spec.resources.disk_mib is None,
+        spec.resources.gpus > 0,
+        spec.resources.wall_time_s is None,
+    )
+
+
+class _Writer:
+    """One description of tasks of one shape."""
+
+    def __init__(
+        self,
+        batch: BatchSpec,
+        items: Sequence[BatchItem],
+        *,
+        folder: str,
+        log: str,
+        placed: Callable[[BatchItem], Placed],
+    ) -> None:
+        self._batch, self._items = batch, items
+        self._folder, self._log = folder, log
+        self._placed = [placed(item) for item in items]
+        self._macros: list[str] = []
+        self._lines: list[str] = []
+        self._fields: list[tuple[str, list[str]]] = [
+            ("n", [str(item.proc) for item in items]),
+            ("key", [item.key for item in items]),
+        ]
+
+    def text(self) -> str:
+        """The whole description."""
+        self._what_to_run()
+        self._files()
+        self._requests()
+        self._passed_on()
+        self._own()
+        names = ",".join(name for name, _ in self._fields)
+        rows = zip(*(values for _, values in self._fields), strict=True)
+        return "\n".join(
+            [
+                *self._macros,
+                *self._lines,
+                f"queue {names} from (",
+                *(",".join(row) for row in rows),
+                ")",
+                "",
+            ]
+        )
+
+    def _say(self, command: str, value: str) -> None:
+        self._lines.append(f"{command} = {_one_line(command, value)}")
+
+    def _vary(self, command: str, values: Iterable[str], *, end: str = "") -> None:
+        """Say a command whose value may differ from task to task."""
+        given = list(values)
+        distinct = list(dict.fromkeys(given))
+        if len(distinct) == 1:
+            self._say(command, distinct[0] + end)
+            return
+        number = len(self._fields)
+        numbers = {value: str(at) for at, value in enumerate(distinct)}
+        for value, at in numbers.items():
+            self._macros.append(f"V{number}_{at} = {_one_line(command, value + end)}")
+        self._fields.append((f"v{number}", [numbers[value] for value in given]))
+        self._say(command, f"$(V{number}_$(v{number}))")
+
+    def _what_to_run(self) -> None:
+        specs = [item.spec for item in self._items]
+        first = specs[0]
+        self._say("universe", dict(first.passthrough).get("universe", "vanilla"))
+        if first.executable:
+            self._vary("executable", (literal(placed.executable) for placed in self._placed))
+            self._say("transfer_executable", str(first.transfer_executable))
+        self._vary("arguments", (literal(format_arguments(each.arguments)) for each in specs))
+        # Each task's own key closes the environment, so that tasks may share all the rest.
+        self._vary(
+            "environment",
+            (_open_ended(literal(format_environment(dict(each.environment)))) for each in specs),
+            end='OCEANID_KEY=$(key)"',
+        )
+        self._vary("kill_sig", (each.kill_signal for each in specs))
+        given = dict(first.passthrough)
+        if "job_max_vacate_time" not in given and "kill_sig_timeout" not in given:
+            self._vary("job_max_vacate_time", (str(each.kill_timeout_s) for each in specs))
+        self._vary("priority", (str(each.priority) for each in specs))
+
+    def _files(self) -> None:
+        specs = [item.spec for item in self._items]
+        first = specs[0]
+        passed = dict(first.passthrough)
+        self._vary("input", (literal(each.stdin) or "/dev/null" for each in self._placed))
+        if not first.transfer_files:
+            self._say("should_transfer_files", "NO")
+            self._vary("initialdir", (literal(each.initialdir) for each in specs))
+            self._vary("output", (literal(each.stdout) or "/dev/null" for each in specs))
+            self._vary("error", (literal(each.stderr) or "/dev/null" for each in specs))
+            return
+        self._say("should_transfer_files", "YES")
+        if "when_to_transfer_output" not in passed:
+            self._say("when_to_transfer_output", "ON_EXIT")
+        self._say("initialdir", f"{self._folder}/o/$(n)")
+        out, err = f"{self._folder}/s/$(n).out", f"{self._folder}/s/$(n).err"
+        self._vary("output", (out if each.stdout else "/dev/null" for each in specs))
+        self._vary("error", (self._error(each.stdout, each.stderr, out, err) for each in specs))
+        if any(placed.inputs for placed in self._placed):
+            self._vary("transfer_input_files", (_listed(each.inputs) for each in self._placed))
+        if first.outputs is not None:
+            names = (_listed(each.source + "/" * each.contents_only for each in spec.outputs or ())
+                     for spec in specs)  # fmt: skip
+            self._vary("transfer_output_files", (each or '""' for each in names))
+        remaps = [_remaps(spec.output_remaps) for spec in specs]
+        if any(remaps):
+            self._vary("transfer_output_remaps", (each or '""' for each in remaps))
+        if "preserve_relative_paths" in passed:
+            self._say("preserve_relative_paths", "True")
+
+    @staticmethod
+    def _error(stdout: str, stderr: str, out: str, err: str) -> str:
+        if not stderr:
+            return "/dev/null"
+        return out if stdout == stderr else err
+
+    def _requests(self) -> None:
+        given = dict(self._items[0].spec.passthrough)
+        asked = [item.spec.resources for item in self._items]
+        first = asked[0]
+        if "request_cpus" not in given:
+            self._vary("request_cpus", (str(each.cpus) for each in asked))
+        if first.memory_mib is not None and "request_memory" not in given:
+            self._vary("request_memory", (str(each.memory_mib) for each in asked))
+        if first.disk_mib is not None and "request_disk" not in given:
+            self._vary("request_disk", (str((each.disk_mib or 0) * 1024) for each in asked))
+        if first.gpus and "request_gpus" not in given:
+            self._vary("request_gpus", (str(each.gpus) for each in asked))
+        if first.wall_time_s is not None:
+            self._vary("allowed_execute_duration", (str(each.wall_time_s) for each in asked))
+
+    def _passed_on(self) -> None:
+        for at, (name, _) in enumerate(self._items[0].spec.passthrough):
+            if name not in _OWN:
+                values = (item.spec.passthrough[at][1] for item in self._items)
+                self._vary(name, (_MACRO.sub("$(DOLLAR)", value.strip()) for value in values))
+
+    def _own(self) -> None:
+        batch = str(self._batch.batch)
+        passed = dict(self._items[0].spec.passthrough)
+        if self._batch.label and "batch_name" not in passed:
+            self._say("batch_name", literal(" ".join(self._batch.label.split())))
+        if "notification" not in passed:
+            self._say("notification", "never")
+        self._say("log", self._log)
+        self._say("My.OceanidBatch", string(batch))
+        self._say("My.OceanidProc", "$(n)")
+        self._say("My.OceanidKey", '"$(key)"')
+        self._say("submit_event_user_notes", f"{NOTE} {batch} $(n) $(key)")
+
+
+def _open_ended(quoted: str) -> str:
+    inner = quoted[:-1]
+    return inner + " " if len(inner) > 1 else inner
+
+
+def _one_line(command: str, value: str) -> str:
+    if "\n" in value or "\0" in value or value.endswith("\\"):
+        raise EngineError(
+            f"{command} has a value that HTCondor can't be given: {value[:80]!r}.",
+            hint="It may have no newline and not end with a backslash.",
+            code="not-expressible",
+        )
+    return value
+
+
+def _listed(names: Iterable[str]) -> str:
+    found = list(names)
+    for name in found:
+        if "," in name or name != name.strip() or '"' in name:
+            raise EngineError(
+                f"HTCondor can't transfer a file of the name “{name}”.",
+                hint="Rename it: no commas, double quotes, or blanks at its ends.",
+                code="not-expressible",
+            )
+    return ",".join(literal(name) for name in found)
+
+
+def _remaps(remaps: Sequence[tuple[str, str]]) -> str:
+    """Those that lead to a URL: the others are made when the files are here."""
+    pairs = [(name, to) for name, to in remaps if is_url(to)]
+    parts = (f"{_escaped(name)}={_escaped(to)}" for name, to in pairs)
+    return '"' + literal(";".join(parts)) + '"' if pairs else ""
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([\\;=])", r"\\\1", text)

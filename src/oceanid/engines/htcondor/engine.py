@@ -1,0 +1,292 @@
+"""The HTCondor engine: condor commands on the submit host, here or over SSH."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, ClassVar, Final
+from uuid import UUID
+
+from oceanid.engines.base import Engine
+from oceanid.engines.htcondor import fence, meaning, queue
+from oceanid.engines.htcondor.describe import describe
+from oceanid.engines.htcondor.ends import Ends
+from oceanid.engines.htcondor.ledger import Ledger
+from oceanid.engines.htcondor.manifest import Manifest
+from oceanid.engines.htcondor.outputs import bring
+from oceanid.engines.htcondor.remote import Remote, failure, told
+from oceanid.engines.htcondor.shell import LocalShell, Shell, Target
+from oceanid.engines.htcondor.staging import Stager
+from oceanid.engines.htcondor.watcher import Watcher
+from oceanid.errors import EngineError
+from oceanid.specs import (
+    BatchSpec,
+    Capability,
+    CheckReport,
+    Command,
+    Handle,
+    Observation,
+    ObservationBatch,
+    SchedulerSpec,
+    Settlement,
+    Verb,
+)
+from oceanid.states import TaskState
+
+MOST_LOG_BYTES: Final = 64 << 20
+"""A generation of the event log that is larger is followed by a new one."""
+
+_TASKS_A_LOOK: Final = 10_000
+_TAIL: Final = """\
+if [ -n "$F" ]; then f=$F
+elif [ -f "b/$B/s/$S" ]; then f=b/$B/s/$S
+else
+    condor_tail -maxbytes 1073741824 $OPTION "$J" 2>/dev/null | tail -c "+$((O + 1))" | head -c "$L"
+    exit 0
+fi
+[ -f "$f" ] || exit 0
+tail -c "+$((O + 1))" "$f" | head -c "$L"
+"""
+_FORGET: Final = """\
+while read -r B; do
+    exec 9>>"lock/$B" || exit 1
+    flock -w 20 9 || exit 1
+    : >"grave/$B" && rm -rf "b/$B" && rm -f "lock/$B" || exit 1
+    exec 9>&-
+done
+find store -type f -links 1 -mmin +1440 -delete 2>/dev/null
+:
+"""
+
+
+class HTCondorEngine(Engine):
+    """Runs tasks on an HTCondor pool through its submit host."""
+
+    name: ClassVar[str] = "htcondor"
+    title: ClassVar[str] = "HTCondor"
+    capabilities: ClassVar[frozenset[Capability]] = frozenset(
+        {
+            Capability.PAUSE,
+            Capability.GPUS,
+            Capability.CONTAINERS,
+            Capability.REQUIREMENTS,
+            Capability.QUEUE,
+            Capability.TAIL,
+            Capability.CUSTOM_ATTRIBUTES,
+            Capability.WALL_TIME,
+        }
+    )
+
+    def __init__(self, scheduler: SchedulerSpec) -> None:
+        super().__init__(scheduler)
+        self._shell = self.make_shell()
+        directory = str(scheduler.config.get("directory") or f".oceanid/{scheduler.uuid}")
+        self._remote = Remote(self._shell, directory)
+        self._ledger = Ledger(self._remote)
+        self._stager = Stager(self._remote)
+        self._watcher: Watcher | None = None
+        self._ends: Ends | None = None
+
+    def make_shell(self) -> Shell:
+        """The shell on the submit host: of the machine that the record names, else of this one."""
+        config = self.scheduler.config
+        if not config.get("host"):
+            return LocalShell()
+        from oceanid.engines.htcondor.shell.ssh import SshShell
+
+        return SshShell(Target.of(config, self.scheduler.secrets))
+
+    async def open(self) -> None:
+        """Connect, and make Oceanid's directory on the submit host."""
+        await self._shell.open()
+        await self._remote.host()
+
+    async def close(self) -> None:
+        """Let go of the connection; what is at the pool runs on."""
+        await self._shell.close()
+
+    async def check(self) -> CheckReport:
+        """Look at the way to the schedd step by step."""
+        raise NotImplementedError
+
+    async def submit(self, batch: BatchSpec) -> Handle:
+        """Bring the inputs, and submit the batch under its fence."""
+        base = (await self._remote.host()).base
+        folder, log = f"{base}/b/{batch.batch}", self._log()
+        staged = await self._stager.stage(batch, folder)
+        descriptions = await asyncio.to_thread(
+            describe, batch, folder=folder, log=f"{base}/{log}", placed=staged.placed
+        )
+        manifest = Manifest.of(batch, [each.procs for each in descriptions])
+        handle = await fence.submit(
+            self._remote,
+            batch.batch,
+            descriptions,
+            files={"manifest": manifest.dump(), "log": f"{log}\n".encode()},
+            links=staged.links,
+            timeout_s=300,
+        )
+        self._ledger.submitted(batch.batch, handle.data["clusters"], manifest)
+        return handle
+
+    async def settle(self, batch: BatchSpec) -> Settlement:
+        """Ask the fence, the log, the queue and the history, in this order."""
+        return await fence.settle(self._remote, batch.batch, timeout_s=180)
+
+    async def watch(self, cursor: Mapping[str, Any]) -> AsyncIterator[ObservationBatch]:
+        """Follow the event log; a task's last word comes when its outputs are here."""
+        ends = Ends(
+            self._remote, self._ledger, Path(self.scheduler.spool), wake=lambda: watcher.wake()
+        )
+        watcher = Watcher(self._remote, self._ledger, ends, cursor, remove=self._take_off)
+        self._watcher, self._ends = watcher, ends
+        try:
+            async with aclosing(watcher.run()) as batches:
+                async for seen in batches:
+                    yield seen
+        finally:
+            if self._ends is ends:
+                self._watcher = self._ends = None
+            await ends.close()
+
+    async def reconcile(self, handles: Sequence[Handle]) -> ObservationBatch:
+        """Ask the queue, and the history for what is no longer there."""
+        observations: list[Observation] = []
+        for some in _looks(handles):
+            observations += await self._states_of(some)
+        return ObservationBatch(tuple(observations), {})
+
+    async def command(self, commands: Sequence[Command]) -> None:
+        """Have the schedd hold, release or remove the jobs, in bulk."""
+        await queue.ask(self._remote, commands)
+
+    async def tail(self, handle: Handle, proc: int, stream: str, offset: int, limit: int) -> bytes:
+        """Read a task's output where it is now: on the machine that it runs on, on the submit
+        host, or on the file system that all share."""
+        if stream not in ("stdout", "stderr"):
+            raise EngineError(f"There is no stream named “{stream}”.", hint="stdout or stderr.")
+        await self._know([handle])
+        entry = self._ledger.entry(handle.batch, proc)
+        job = self._ledger.job_of(handle.batch, proc)
+        if entry is None or job is None:
+            return b""
+        path = entry.stdout if stream == "stdout" else entry.stderr
+        if not path:
+            return b""
+        is_out = stream == "stdout" or entry.stdout == entry.stderr
+        answer = await self._remote.run(
+            _TAIL,
+            F="" if entry.wanted.sandboxed else path,
+            B=str(handle.batch),
+            S=f"{proc}.{'out' if is_out else 'err'}",
+            OPTION="" if is_out else "-no-stdout -stderr",
+            J=job,
+            O=str(max(0, offset)),
+            L=str(max(0, limit)),
+        )
+        return answer.stdout
+
+    async def fetch(self, handle: Handle, procs: Sequence[int]) -> None:
+        """Bring the outputs of these tasks, if they are not here; :meth:`watch` does it unasked."""
+        await self._know([handle])
+        entries = {proc: self._ledger.entry(handle.batch, proc) for proc in procs}
+        wanted = {proc: entry for proc, entry in entries.items() if entry and entry.brings_back}
+        if wanted:
+            await bring(self._remote, handle.batch, wanted, spool=Path(self.scheduler.spool))
+
+    async def forget(self, handles: Sequence[Handle]) -> None:
+        """Remove the batches' folders and what is left of their jobs; a grave of no bytes keeps
+        late submissions off for a month."""
+        for begin in range(0, len(handles), queue.BATCHES_A_LOOK):
+            some = [handle.batch for handle in handles[begin : begin + queue.BATCHES_A_LOOK]]
+            await queue.run(self._remote, Verb.STOP, queue.of_batches(some))
+            names = "".join(f"{batch}\n" for batch in some)
+            answer = await self._remote.run(_FORGET, stdin=names.encode(), timeout_s=120)
+            if answer.exit_status:
+                raise failure("What was kept of batches can't be removed", told(answer))
+            for batch in some:
+                self._ledger.forget(batch)
+
+    def _log(self) -> str:
+        """The generation of the event log that new jobs write to."""
+        today = f"log/{datetime.now(UTC):%Y%m%d}."
+        sizes = self._watcher.sizes if self._watcher is not None else {}
+        number = max((int(name[len(today) :]) for name in sizes
+                      if name.startswith(today) and name[len(today) :].isdigit()), default=0)  # fmt: skip
+        if sizes.get(f"{today}{number}", 0) > MOST_LOG_BYTES:
+            number += 1
+        return f"{today}{number}"
+
+    async def _know(self, handles: Sequence[Handle]) -> None:
+        """See to it that the ledger knows these batches."""
+        await self._ledger.load(handle.batch for handle in handles)
+        for handle in handles:
+            self._ledger.submitted(handle.batch, handle.data.get("clusters", []), None)
+
+    async def _states_of(self, handles: Sequence[Handle]) -> list[Observation]:
+        await self._know(handles)
+        batches = {str(handle.batch): handle.batch for handle in handles}
+        found: dict[tuple[UUID, int], Observation] = {}
+        for ad in await queue.jobs(self._remote, queue.of_batches(batches)):
+            self._see(ad, batches, found)
+        gone = []
+        for handle in handles:
+            ended = self._ledger.ends.get(handle.batch, {})
+            found |= {
+                (handle.batch, proc): end for proc, end in ended.items()
+            }
+            known = {proc for batch, proc in found if batch == handle.batch}
+            if self._ledger.numbers(handle.batch) - known:
+                gone.append(handle)
+        if gone:
+            since = min(int(handle.data.get("at", 0)) for handle in gone)
+            constraint = queue.of_batches(handle.batch for handle in gone)
+            for ad in await queue.history(self._remote, constraint, since=since):
+                self._see(ad, batches, found)
+        return list(found.values())
+
+    def _see(
+        self,
+        ad: Mapping[str, Any],
+        batches: Mapping[str, UUID],
+        found: dict[tuple[UUID, int], Observation],
+    ) -> None:
+        batch, number = batches.get(str(ad.get("OceanidBatch"))), ad.get("OceanidProc")
+        if batch is None or not isinstance(number, int) or (batch, number) in found:
+            return
+        seen = meaning.from_ad(ad, batch, number)
+        if seen is None:
+            return
+        entry = self._ledger.entry(batch, number)
+        if seen.state is TaskState.COMPLETE and entry is not None:
+            seen = meaning.judged(seen, entry.wanted.success)
+            if entry.brings_back:
+                if self._ends is not None:
+                    self._ends.add(seen, entry, None)
+                seen = Observation(batch, number, TaskState.TRANSFERRING, seen.at, host=seen.host)
+            else:
+                self._ledger.ended(seen)
+        found[batch, number] = seen
+
+    async def _take_off(self, tasks: Sequence[tuple[UUID, int]]) -> None:
+        """Remove jobs that HTCondor holds for their wall time: they have failed."""
+        commands = [Command(Verb.STOP, Handle(batch, {}), (proc,)) for batch, proc in tasks]
+        await queue.ask(self._remote, commands)
+
+
+def _looks(handles: Sequence[Handle]) -> Iterator[list[Handle]]:
+    """The handles, in portions that one look at the queue can answer."""
+    some: list[Handle] = []
+    tasks = 0
+    for handle in handles:
+        size = int(handle.data.get("size", 1))
+        if some and (tasks + size > _TASKS_A_LOOK or len(some) >= queue.BATCHES_A_LOOK):
+            yield some
+            some, tasks = [], 0
+        some.append(handle)
+        tasks += size
+    if some:
+        yield some

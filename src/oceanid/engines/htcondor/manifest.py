@@ -1,0 +1,156 @@
+"""What must be known of a batch's tasks when they end, kept beside their outputs on the submit host."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from oceanid.errors import EngineError
+from oceanid.specs import BatchSpec, TaskSpec, Transfer
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What tasks of one kind bring back, and what counts as success.
+
+    Args:
+        success: The exit code that means success.
+        folder: The job's directory on this machine.
+        sandboxed: Whether the tasks ran in a sandbox, so that something must be fetched.
+        append: Whether stdout and stderr are appended to.
+        keep_folders: Whether declared outputs keep their folders on the way.
+        outputs: What was declared; None for all that is new.
+        remaps: Names in the sandbox and their targets here.
+    """
+
+    success: int
+    folder: str
+    sandboxed: bool
+    append: bool
+    keep_folders: bool
+    outputs: tuple[Transfer, ...] | None
+    remaps: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One task: its kind and its own streams here."""
+
+    wanted: Wanted
+    stdout: str
+    stderr: str
+
+    @property
+    def brings_back(self) -> bool:
+        """Whether there may be something to fetch."""
+        wanted = self.wanted
+        return wanted.sandboxed and (wanted.outputs != () or bool(self.stdout or self.stderr))
+
+
+class Manifest:
+    """The tasks of one batch.
+
+    Args:
+        batch: The batch.
+        entries: Its tasks by number.
+        orders: For each cluster that it became, the tasks' numbers in the order of its procs.
+    """
+
+    def __init__(
+        self, batch: UUID, entries: dict[int, Entry], orders: Sequence[Sequence[int]]
+    ) -> None:
+        self.batch = batch
+        self.entries = entries
+        self.orders = [list(order) for order in orders]
+
+    @classmethod
+    def of(cls, batch: BatchSpec, orders: Sequence[Sequence[int]]) -> Manifest:
+        """The manifest of a batch that is about to be submitted."""
+        kinds: dict[Wanted, Wanted] = {}
+        entries = {}
+        for item in batch.items:
+            wanted = _wanted(item.spec)
+            entries[item.proc] = Entry(
+                kinds.setdefault(wanted, wanted), item.spec.stdout, item.spec.stderr
+            )
+        return cls(batch.batch, entries, orders)
+
+    def dump(self) -> bytes:
+        """As a file."""
+        kinds: dict[Wanted, int] = {}
+        rows = [
+            [proc, kinds.setdefault(entry.wanted, len(kinds)), entry.stdout, entry.stderr]
+            for proc, entry in self.entries.items()
+        ]
+        plain = {
+            "version": 1,
+            "batch": str(self.batch),
+            "orders": [[] if order == list(range(len(order))) else order for order in self.orders],
+            "kinds": [_kind_to_json(kind) for kind in kinds],
+            "tasks": rows,
+        }
+        return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode(
+            errors="surrogateescape"
+        )
+
+    @classmethod
+    def load(cls, data: bytes) -> Manifest:
+        """Read a file back.
+
+        Raises:
+            EngineError: It is no manifest.
+        """
+        try:
+            plain = json.loads(data.decode(errors="surrogateescape"))
+            kinds = [_kind_from_json(kind) for kind in plain["kinds"]]
+            entries = {row[0]: Entry(kinds[row[1]], row[2], row[3]) for row in plain["tasks"]}
+            orders = [order or list(range(len(entries))) for order in plain["orders"]]
+            return cls(UUID(plain["batch"]), entries, orders)
+        except (ValueError, KeyError, TypeError, IndexError) as problem:
+            raise EngineError(
+                "A batch's manifest on the submit host can't be read.",
+                hint="Something else writes into Oceanid's directory there.",
+            ) from problem
+
+
+def _wanted(spec: TaskSpec) -> Wanted:
+    return Wanted(
+        success=spec.success_exit_code,
+        folder=spec.initialdir,
+        sandboxed=spec.transfer_files,
+        append=spec.stdout_append,
+        keep_folders=any(name == "preserve_relative_paths" for name, _ in spec.passthrough),
+        outputs=spec.outputs,
+        remaps=spec.output_remaps,
+    )
+
+
+def _kind_to_json(kind: Wanted) -> dict[str, Any]:
+    outputs = kind.outputs
+    return {
+        "success": kind.success,
+        "folder": kind.folder,
+        "sandboxed": kind.sandboxed,
+        "append": kind.append,
+        "keep": kind.keep_folders,
+        "outputs": None
+        if outputs is None
+        else [[each.source, each.target, each.contents_only] for each in outputs],
+        "remaps": [list(pair) for pair in kind.remaps],
+    }
+
+
+def _kind_from_json(plain: dict[str, Any]) -> Wanted:
+    outputs = plain["outputs"]
+    return Wanted(
+        success=plain["success"],
+        folder=plain["folder"],
+        sandboxed=plain["sandboxed"],
+        append=plain["append"],
+        keep_folders=plain["keep"],
+        outputs=None if outputs is None else tuple(Transfer(*each) for each in outputs),
+        remaps=tuple((name, to) for name, to in plain["remaps"]),
+    )

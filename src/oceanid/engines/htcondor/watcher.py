@@ -1,0 +1,279 @@
+"""Turns the followed event log into observations, with a cursor from which nothing is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
+from datetime import UTC, tzinfo
+from time import monotonic
+from typing import Any, Final
+from uuid import UUID
+
+from oceanid.engines.htcondor import meaning
+from oceanid.engines.htcondor.ends import Ends, Where
+from oceanid.engines.htcondor.eventlog import Kind, LogEvent, LogReader
+from oceanid.engines.htcondor.follow import Piece, follow
+from oceanid.engines.htcondor.ledger import Ledger
+from oceanid.engines.htcondor.remote import Remote
+from oceanid.specs import Observation, ObservationBatch
+from oceanid.states import TaskState
+
+MOST_OBSERVATIONS: Final = 2000
+_REST_S: Final = 1.0
+_CURSOR_S: Final = 15.0
+_TIDY_S: Final = 60.0
+_SUBMITS: Final = frozenset({Kind.SUBMIT, Kind.CLUSTER_SUBMIT})
+_ENDS: Final = frozenset({Kind.TERMINATED, Kind.NODE_TERMINATED})
+
+
+@dataclass(slots=True)
+class _File:
+    """One generation of the log."""
+
+    name: str
+    reader: LogReader
+    applied: int
+    """Behind the last event whose observations were handed over."""
+    before: int = 0
+    """Events that begin before this one were applied by an earlier watcher."""
+    ended: set[int] = field(default_factory=set)
+    """Offsets of ends whose outputs are not here yet."""
+
+
+class Watcher:
+    """One watch over all generations of the log.
+
+    The cursor holds, for each file, how far its events were applied, and the ends behind which
+    outputs are still to be brought: a later watcher reads exactly those again.
+    """
+
+    def __init__(
+        self,
+        remote: Remote,
+        ledger: Ledger,
+        ends: Ends,
+        cursor: Mapping[str, Any],
+        *,
+        remove: Callable[[Sequence[tuple[UUID, int]]], Awaitable[None]],
+    ) -> None:
+        self._remote, self._ledger, self._ends = remote, ledger, ends
+        self._cursor = cursor
+        self._remove = remove
+        self._zone: tzinfo = UTC
+        self._files: dict[int, _File] = {}
+        self._looks: asyncio.Queue[list[Piece]] = asyncio.Queue(maxsize=4)
+        self._awake = asyncio.Event()
+        self._told_at = monotonic()
+        self._tidied_at = monotonic()
+        self._moved = False
+        self._overdue: set[tuple[UUID, int]] = set()
+        self.sizes: dict[str, int] = {}
+        """How large each generation is."""
+
+    def wake(self) -> None:
+        """Look now: something may be ready."""
+        self._awake.set()
+
+    async def run(self) -> AsyncIterator[ObservationBatch]:
+        """See :meth:`oceanid.engines.base.Engine.watch`."""
+        await self._resume()
+        pump = asyncio.create_task(self._pump())
+        try:
+            while True:
+                await self._news(pump)
+                while not self._looks.empty():
+                    async for seen in self._digest(self._looks.get_nowait()):
+                        yield seen
+                observations = [*self._finals(), *self._ends.long_ones()]
+                if observations:
+                    yield self._batch(observations)
+                elif self._moved and monotonic() - self._told_at > _CURSOR_S:
+                    yield self._batch([])
+                await self._tidy()
+        finally:
+            pump.cancel()
+            await asyncio.gather(pump, return_exceptions=True)
+
+    async def _resume(self) -> None:
+        self._zone = (await self._remote.host()).zone
+        files = self._cursor.get("files") or {}
+        ended = self._cursor.get("ended") or {}
+        for inode, (name, offset) in files.items():
+            again = set(ended.get(inode, []))
+            begin = min([offset, *again])
+            reader = LogReader(begin, zone=self._zone)
+            self._files[int(inode)] = _File(name, reader, offset, offset, again)
+
+    async def _pump(self) -> None:
+        offsets = {inode: file.reader.expected for inode, file in self._files.items()}
+        async with aclosing(follow(self._remote, offsets)) as looks:
+            async for look in looks:
+                if look:
+                    await self._looks.put(look)
+                    self._awake.set()
+
+    async def _news(self, pump: asyncio.Task[None]) -> None:
+        """Wait for a look, an end that is ready, or a moment."""
+        if not self._looks.empty():
+            return
+        if pump.done():
+            pump.result()
+        waiting = asyncio.create_task(self._awake.wait())
+        try:
+            await asyncio.wait(
+                {waiting, pump}, timeout=_REST_S, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            waiting.cancel()
+        self._awake.clear()
+
+    async def _digest(self, look: Sequence[Piece]) -> AsyncIterator[ObservationBatch]:
+        """A look's events as observations, each batch of them with the cursor behind it."""
+        found = [(file, event) for file, events in self._read(look) for event in events]
+        await self._learn([event for _, event in found])
+        observations: list[Observation] = []
+        for file, event in found:
+            observations += self._apply(file, event)
+            if len(observations) >= MOST_OBSERVATIONS:
+                yield self._batch(_without_fleeting(observations))
+                observations = []
+        if found:
+            self._moved = True
+        if observations:
+            yield self._batch(_without_fleeting(observations))
+        if self._overdue:
+            overdue = list(self._overdue)
+            await self._remove(overdue)
+
+    def _read(self, look: Sequence[Piece]) -> list[tuple[_File, list[LogEvent]]]:
+        found = []
+        for piece in look:
+            file = self._files.get(piece.inode)
+            if file is None or piece.offset != file.reader.expected:
+                file = self._begin(piece, file)
+            file.name = piece.name
+            self.sizes[piece.name] = piece.offset + len(piece.data)
+            found.append((file, file.reader.feed(piece.data)))
+        return found
+
+    def _begin(self, piece: Piece, known: _File | None) -> _File:
+        """A new file, or one that was cut or replaced and is read from where the piece begins."""
+        ended = known.ended if known is not None else set[int]()
+        file = _File(piece.name, LogReader(piece.offset, zone=self._zone), piece.offset, 0, ended)
+        self._files[piece.inode] = file
+        return file
+
+    async def _learn(self, events: Sequence[LogEvent]) -> None:
+        """Find out what must be known to understand these events."""
+        for event in events:
+            if event.kind in _SUBMITS:
+                self._ledger.noted(event)
+        unknown = {event.cluster for event in events if not self._ledger.knows(event.cluster)}
+        if unknown:
+            await self._ledger.resolve(unknown)
+        ending = {event.cluster for event in events if event.kind in _ENDS}
+        batches = {self._ledger.batch_of(cluster) for cluster in ending} - {None}
+        await self._ledger.load(batch for batch in batches if batch is not None)
+
+    def _apply(self, file: _File, event: LogEvent) -> list[Observation]:
+        is_again = event.start < file.before
+        if not is_again:
+            file.applied = event.end
+        elif event.start not in file.ended:
+            return []
+        task = self._ledger.task_of(event.cluster, event.proc)
+        if task is None:
+            return []
+        seen = meaning.from_event(event, *task)
+        if seen is None:
+            return []
+        if event.kind in _ENDS:
+            return self._ended(file, event, seen)
+        if meaning.is_past_wall_time(seen):
+            self._overdue.add(task)
+            self._ledger.ended(seen)
+        elif seen.state is TaskState.ABORTED:
+            if task in self._overdue:
+                self._overdue.discard(task)
+                return []
+            self._ledger.ended(seen)
+        return [seen]
+
+    def _ended(self, file: _File, event: LogEvent, seen: Observation) -> list[Observation]:
+        entry = self._ledger.entry(seen.batch, seen.proc)
+        if entry is None:
+            file.ended.discard(event.start)
+            return [
+                replace(
+                    seen, state=TaskState.ERROR, reason_code="outputs-lost",
+                    reason="Its folder on the submit host is gone.", hint="Resubmit the job.",
+                )
+            ]  # fmt: skip
+        end = meaning.judged(seen, entry.wanted.success)
+        if not entry.brings_back:
+            file.ended.discard(event.start)
+            self._ledger.ended(end)
+            return [end]
+        inode = next(inode for inode, each in self._files.items() if each is file)
+        file.ended.add(event.start)
+        self._ends.add(end, entry, (inode, event.start))
+        return []
+
+    def _finals(self) -> list[Observation]:
+        finals = []
+        for end, where in self._ends.take():
+            self._settle(where)
+            finals.append(end)
+        return finals
+
+    def _settle(self, where: Where | None) -> None:
+        if where is not None and where[0] in self._files:
+            self._files[where[0]].ended.discard(where[1])
+
+    def _batch(self, observations: Sequence[Observation]) -> ObservationBatch:
+        self._told_at, self._moved = monotonic(), False
+        ended: defaultdict[str, list[int]] = defaultdict(list)
+        for inode, file in self._files.items():
+            if file.ended:
+                ended[str(inode)] = sorted(file.ended)
+        cursor = {
+            "files": {str(inode): [file.name, file.applied] for inode, file in self._files.items()},
+            "ended": dict(ended),
+        }
+        return ObservationBatch(tuple(observations), cursor)
+
+    async def _tidy(self) -> None:
+        """Now and then, remove generations that nobody writes to any more and that were read."""
+        if monotonic() - self._tidied_at < _TIDY_S:
+            return
+        self._tidied_at = monotonic()
+        answer = await self._remote.run(_OLD)
+        for line in answer.stdout.decode(errors="replace").splitlines():
+            inode, size, name = line.split(" ", 2)
+            file = self._files.get(int(inode))
+            done = file is not None and file.applied >= int(size) and not file.ended
+            if done and name != max(self.sizes, default=""):
+                await self._remote.run('rm -f -- "$F"', F=name)
+                self._files.pop(int(inode), None)
+                self.sizes.pop(name, None)
+
+
+_OLD: Final = """\
+used=" $(find b -mindepth 2 -maxdepth 2 -name log -exec cat {} + | sort -u | tr '\\n' ' ') "
+find log -type f -mmin +120 | while read -r f; do
+    case $used in *" $f "*) ;; *) stat -c '%i %s %n' "$f" ;; esac
+done
+"""
+
+
+def _without_fleeting(observations: Sequence[Observation]) -> list[Observation]:
+    """Leave out that a task transfers its outputs, where more was seen of it at once."""
+    last = {(each.batch, each.proc): at for at, each in enumerate(observations)}
+    return [
+        each
+        for at, each in enumerate(observations)
+        if each.state is not TaskState.TRANSFERRING or last[each.batch, each.proc] == at
+    ]

@@ -1,0 +1,77 @@
+"""A running pool of HTCondor, as ``tools/with_condor.py`` starts it, for the tests that need one."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from oceanid.engines.htcondor import HTCondorEngine
+from oceanid.engines.htcondor.shell import LocalShell, Shell, quote
+from oceanid.engines.htcondor.shell.talk import Process
+from oceanid.specs import SchedulerSpec
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A pool, from OCEANID_TEST_CONDOR (a JSON object).
+
+    Args:
+        enter: The command line that enters the submit host as a user.
+        share: A folder that this machine and all nodes have under the same path.
+        ssh: The options of a scheduler record that reaches the submit host over SSH.
+        host_key: The submit host's key.
+    """
+
+    enter: tuple[str, ...]
+    share: Path
+    ssh: dict[str, object]
+
+    @classmethod
+    def running(cls) -> Pool:
+        told = json.loads(os.environ["OCEANID_TEST_CONDOR"])
+        return cls(tuple(told["enter"]), Path(told["share"]), told["ssh"])
+
+    def folder(self) -> Path:
+        """A new folder that every node sees and every account may write to."""
+        made = self.share / secrets.token_hex(8)
+        made.mkdir()
+        made.chmod(0o777)
+        return made
+
+
+class EnteringShell(LocalShell):
+    """A local shell of the submit host: its namespaces are entered first."""
+
+    def __init__(self, enter: tuple[str, ...]) -> None:
+        super().__init__()
+        self._enter = enter
+
+    @asynccontextmanager
+    async def process(self, command: str, *, is_long: bool = False) -> AsyncIterator[Process]:
+        line = " ".join(quote(word) for word in (*self._enter, "/bin/sh", "-c", command))
+        async with super().process(f"exec {line}", is_long=is_long) as process:
+            yield process
+
+
+class HereEngine(HTCondorEngine):
+    """An engine on the submit host itself."""
+
+    def make_shell(self) -> Shell:
+        return EnteringShell(Pool.running().enter)
+
+
+def record(spool: Path, uuid: UUID | None = None, **config: object) -> SchedulerSpec:
+    """A scheduler record."""
+    return SchedulerSpec(uuid or uuid4(), "pool", str(spool), config)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder with all that tasks left in it."""
+    shutil.rmtree(folder, ignore_errors=True)
