@@ -36,7 +36,6 @@ def _tethys() -> str:
     return "" if os.environ.get("OCEANID_TEST_TETHYS") else "no Tethys Portal: make test-tethys"
 
 
-<<<<<<< HEAD
 def _ssh() -> str:
     if find_spec("asyncssh") is None:
         return "asyncssh is not installed: make setup"
@@ -45,14 +44,17 @@ def _ssh() -> str:
     return ""
 
 
-LACKING = {"browser": _browser, "postgres": _postgres, "ssh": _ssh, "tethys": _tethys}
-=======
 def _condor() -> str:
     return "" if os.environ.get("OCEANID_TEST_CONDOR") else "no HTCondor pool: make test-condor"
 
 
-LACKING = {"browser": _browser, "condor": _condor, "postgres": _postgres, "tethys": _tethys}
->>>>>>> b852f56 (feat(htcondor): the engine: one submission a batch, one followed log, outputs brought back)
+LACKING = {
+    "browser": _browser,
+    "condor": _condor,
+    "postgres": _postgres,
+    "ssh": _ssh,
+    "tethys": _tethys,
+}
 """For each marker, what is not there and the command that brings it; "" when it is there."""
 
 

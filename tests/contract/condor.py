@@ -1,4 +1,4 @@
-"""A running pool of HTCondor, as ``tools/with_condor.py`` starts it, for the tests that need one."""
+"""A running pool of HTCondor, for the tests that need one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The HTCondor engine keeps the engines' contract, on real pools: on the submit host and over SSH."""
+"""The HTCondor engine keeps its contract on real pools: on the submit host and over SSH."""
 
 from __future__ import annotations
 

@@ -73,7 +73,9 @@ class Ends:
     def long_ones(self) -> list[Observation]:
         """Tasks whose outputs take so long that it should be told, each once."""
         before = monotonic() - LONG_S
-        found = [each for each in self._pending.values() if not each.is_told and each.since < before]
+        found = [
+            each for each in self._pending.values() if not each.is_told and each.since < before
+        ]
         for each in found:
             each.is_told = True
         return [_transferring(each.end) for each in found]
@@ -150,4 +152,3 @@ def _transferring(end: Observation) -> Observation:
     return Observation(
         batch=end.batch, proc=end.proc, state=TaskState.TRANSFERRING, at=end.at, host=end.host
     )
-

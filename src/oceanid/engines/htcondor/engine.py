@@ -32,9 +32,10 @@ from oceanid.specs import (
     ObservationBatch,
     SchedulerSpec,
     Settlement,
+    Step,
     Verb,
 )
-from oceanid.states import TaskState
+from oceanid.states import Health, TaskState
 
 MOST_LOG_BYTES: Final = 64 << 20
 """A generation of the event log that is larger is followed by a new one."""
@@ -110,7 +111,17 @@ class HTCondorEngine(Engine):
 
     async def check(self) -> CheckReport:
         """Look at the way to the schedd step by step."""
-        raise NotImplementedError
+        try:
+            host = await self._remote.host()
+        except EngineError as problem:
+            step = Step("Submit host", False, problem.message, problem.hint)
+            return CheckReport(Health.UNREACHABLE, (step,))
+        steps = [Step("Submit host", True, f"Oceanid's directory there is {host.base}.")]
+        answer = await self._remote.run("condor_q -totals")
+        found = "The schedd answers." if not answer.exit_status else told(answer)
+        hint = "Is HTCondor installed there, and does its schedd run?"
+        steps.append(Step("Scheduler", not answer.exit_status, found, hint))
+        return CheckReport(Health.DEGRADED if answer.exit_status else Health.OK, tuple(steps))
 
     async def submit(self, batch: BatchSpec) -> Handle:
         """Bring the inputs, and submit the batch under its fence."""
@@ -214,8 +225,8 @@ class HTCondorEngine(Engine):
         """The generation of the event log that new jobs write to."""
         today = f"log/{datetime.now(UTC):%Y%m%d}."
         sizes = self._watcher.sizes if self._watcher is not None else {}
-        number = max((int(name[len(today) :]) for name in sizes
-                      if name.startswith(today) and name[len(today) :].isdigit()), default=0)  # fmt: skip
+        endings = [name.removeprefix(today) for name in sizes if name.startswith(today)]
+        number = max((int(each) for each in endings if each.isdigit()), default=0)
         if sizes.get(f"{today}{number}", 0) > MOST_LOG_BYTES:
             number += 1
         return f"{today}{number}"
@@ -235,9 +246,7 @@ class HTCondorEngine(Engine):
         gone = []
         for handle in handles:
             ended = self._ledger.ends.get(handle.batch, {})
-            found |= {
-                (handle.batch, proc): end for proc, end in ended.items()
-            }
+            found |= {(handle.batch, proc): end for proc, end in ended.items()}
             known = {proc for batch, proc in found if batch == handle.batch}
             if self._ledger.numbers(handle.batch) - known:
                 gone.append(handle)

@@ -27,7 +27,11 @@ mv "tmp/$T" "b/$B" && cd "b/$B" || exit 1
 mkdir -p o s
 xargs mkdir -p <folders
 date +%s >started
-fail() { mv error refused; [ "$n" = 0 ] || condor_rm -constraint "OceanidBatch == \\"$B\\"" 9>&-; exit 0; }
+fail() {
+    mv error refused
+    [ "$n" = 0 ] || condor_rm -constraint "OceanidBatch == \\"$B\\"" 9>&-
+    exit 0
+}
 export _CONDOR_SUBMIT_SKIP_FILECHECKS=true _CONDOR_SUBMIT_SKIP_FILECHECK=true
 n=0
 if [ -e submit.1 ]; then
@@ -66,7 +70,8 @@ fi
 """
     + _TELL
 )
-_SETTLE: Final = """\
+_SETTLE: Final = (
+    """\
 exec 9>>"lock/$B" || exit 1
 flock -w 3 9 || { echo unknown; exit 0; }
 bury() { : >"grave/$B" && rm -rf "b/$B"; }
@@ -81,8 +86,9 @@ look() {
         sed -n 's/^000 (0*\\([0-9]*\\)\\..*/\\1/p' | sort -nu)
     [ -n "$c" ] || { c=$(q -allusers) || c=$(q) || { echo unknown; exit 0; }; }
     s=$(cat "b/$B/started")
-    [ -n "$c" ] || c=$(condor_history -since "CompletionDate > 0 && CompletionDate < $((s - 3600))" \\
-        -constraint "OceanidBatch == \\"$B\\"" -af ClusterId 2>>"b/$B/error" 9>&-)
+    past="CompletionDate > 0 && CompletionDate < $((s - 3600))"
+    [ -n "$c" ] || c=$(condor_history -since "$past" -constraint "OceanidBatch == \\"$B\\"" \\
+        -af ClusterId 2>>"b/$B/error" 9>&-)
     c=$(echo "$c" | sort -nu)
     k=$(ls b/$B/submit.* 2>/dev/null | wc -l)
     if [ -z "$c" ]; then bury
@@ -91,7 +97,9 @@ look() {
     else found "$(echo $c)"; fi
 }
 [ -e "grave/$B" ] || [ -e "b/$B/answer" ] || look
-""" + _TELL
+"""
+    + _TELL
+)
 _CLUSTER = re.compile(r"(\d+)\.(\d+)(?: - \d+\.(\d+))?")
 
 

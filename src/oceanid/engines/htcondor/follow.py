@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
@@ -59,7 +59,7 @@ class Piece:
     data: bytes
 
 
-async def follow(remote: Remote, offsets: Mapping[int, int]) -> AsyncIterator[list[Piece]]:
+async def follow(remote: Remote, offsets: Mapping[int, int]) -> AsyncGenerator[list[Piece], None]:
     """Yield, look by look, what was written behind these offsets; an empty list says only that
     the stream is alive.
 
@@ -112,7 +112,5 @@ class _Frames:
             head, _, data = part.partition(b"\n")
             word, inode, offset, name = head.split(b" ", 3)
             if word == b"D":
-                pieces.append(
-                    Piece(int(inode), int(offset), name.decode(errors="replace"), data)
-                )
+                pieces.append(Piece(int(inode), int(offset), name.decode(errors="replace"), data))
         return pieces

@@ -18,7 +18,8 @@ from oceanid.specs import Observation
 _ANSWERS = """\
 find b -mindepth 2 -maxdepth 2 -name answer -exec grep -H . {} +
 for c in $CLUSTERS; do
-    cat log/* 2>/dev/null | grep -a -A1 "^0[03][05] (0*$c\\\\." | sed -n "s/^ *$NOTE /note $c /p" | head -n 1
+    cat log/* 2>/dev/null | grep -a -A1 "^0[03][05] (0*$c\\\\." |
+        sed -n "s/^ *$NOTE /note $c /p" | head -n 1
 done
 :
 """
@@ -125,7 +126,9 @@ class Ledger:
 
     async def load(self, batches: Iterable[UUID]) -> None:
         """Read the manifests of these batches, where they are not known."""
-        wanted = [each for each in batches if each not in self._manifests and each not in self._gone]
+        wanted = [
+            each for each in batches if each not in self._manifests and each not in self._gone
+        ]
         for begin in range(0, len(wanted), 200):
             some = wanted[begin : begin + 200]
             # The folders are uuids: nothing in them needs quoting.

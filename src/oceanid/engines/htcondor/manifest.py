@@ -1,4 +1,4 @@
-"""What must be known of a batch's tasks when they end, kept beside their outputs on the submit host."""
+"""What must be known of tasks when they end, kept beside their outputs on the submit host."""
 
 from __future__ import annotations
 

@@ -112,9 +112,7 @@ def from_ad(ad: Mapping[str, Any], batch: UUID, proc: int) -> Observation | None
             return replace(base, state=TaskState.TRANSFERRING)
         case 7:
             code, reason, hint = _SUSPENDED
-            return replace(
-                base, state=TaskState.PAUSED, reason_code=code, reason=reason, hint=hint
-            )
+            return replace(base, state=TaskState.PAUSED, reason_code=code, reason=reason, hint=hint)
     return None
 
 

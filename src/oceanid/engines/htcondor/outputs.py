@@ -171,8 +171,8 @@ def _unpack(archive: Path, entries: Mapping[int, Entry]) -> dict[int, Brought]:
             except OSError as problem:
                 if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
                     raise _no_room(problem) from problem
-                why = Refused("bad-output", f"“{name}” can't be written: {problem.strerror}.")
-                _refused(made, why, declared=True)
+                told_why = f"“{name}” can't be written: {problem.strerror}."
+                _refused(made, Refused("bad-output", told_why), declared=True)
     return brought
 
 

@@ -24,14 +24,14 @@ condor_history -since "CompletionDate > 0 && CompletionDate < $SINCE" -constrain
     -attributes "$A" -json
 """
 _VERBS: Final = {
-    Verb.STOP: "condor_rm -constraint \"$C\"",
-    Verb.PAUSE: "condor_hold -reason \"$R\" -constraint \"$C\"",
-    Verb.RESUME: "condor_release -constraint \"$C\"",
+    Verb.STOP: 'condor_rm -constraint "$C"',
+    Verb.PAUSE: 'condor_hold -reason "$R" -constraint "$C"',
+    Verb.RESUME: 'condor_release -constraint "$C"',
 }
 _ONLY: Final = {
     Verb.STOP: "JobStatus =!= 3",
     Verb.PAUSE: "JobStatus =!= 3 && JobStatus =!= 4 && JobStatus =!= 5",
-    Verb.RESUME: f"JobStatus =?= 5 && HoldReason =!= undefined && "
+    Verb.RESUME: "JobStatus =?= 5 && HoldReason =!= undefined && "
     "(HoldReasonCode =!= 16)",
 }  # fmt: skip
 

@@ -33,7 +33,8 @@ done
 _STORE: Final = """\
 mkdir "tmp/$T" && cd "tmp/$T" && tar -xf - || exit 1
 for f in *; do printf '%s  %s\\n' "${f%x}" "$f"; done | sha256sum -c --quiet >&2 || exit 1
-chmod 600 -- * && { chmod 700 -- *x 2>/dev/null; mv -f -- * ../../store/; } && cd ../.. && rmdir "tmp/$T"
+chmod 600 -- * && { chmod 700 -- *x 2>/dev/null; mv -f -- * ../../store/; } || exit 1
+cd ../.. && rmdir "tmp/$T"
 """
 
 
@@ -224,5 +225,3 @@ async def _read(file: IO[bytes], size: int, path: str) -> AsyncIterator[bytes]:
         yield data
     if size % 512:
         yield bytes(512 - size % 512)
-
-

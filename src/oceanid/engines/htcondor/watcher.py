@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
@@ -77,7 +77,7 @@ class Watcher:
         """Look now: something may be ready."""
         self._awake.set()
 
-    async def run(self) -> AsyncIterator[ObservationBatch]:
+    async def run(self) -> AsyncGenerator[ObservationBatch, None]:
         """See :meth:`oceanid.engines.base.Engine.watch`."""
         await self._resume()
         pump = asyncio.create_task(self._pump())

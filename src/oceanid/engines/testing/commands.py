@@ -79,7 +79,9 @@ class CommandContract(ContractBase):
     def test_the_wall_time_is_kept(self, tmp_path: Path) -> None:
         async def scenario(bench: Bench) -> None:
             self.needs(bench.engine, Capability.WALL_TIME)
-            batch = bench.batch(shell(f"sleep {self.overrun_s}", tmp_path, resources=Resources(wall_time_s=1)))
+            batch = bench.batch(
+                shell(f"sleep {self.overrun_s}", tmp_path, resources=Resources(wall_time_s=1))
+            )
             await bench.engine.submit(batch)
             seen = await bench.ends(batch)
             assert seen[0].state in (TaskState.ERROR, TaskState.ABORTED)
