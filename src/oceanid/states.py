@@ -154,7 +154,7 @@ TASK_MOVES: Final = MappingProxyType(
         TaskState.RUNNING: _AT_ENGINE | TASK_FINAL | {TaskState.QUEUED},
         TaskState.PAUSED: _AT_ENGINE | TASK_FINAL | {TaskState.QUEUED},
         TaskState.HELD: _AT_ENGINE | TASK_FINAL | {TaskState.QUEUED},
-        TaskState.TRANSFERRING: _AT_ENGINE | TASK_FINAL,
+        TaskState.TRANSFERRING: _AT_ENGINE | TASK_FINAL | {TaskState.QUEUED},
         TaskState.COMPLETE: frozenset[TaskState](),
         TaskState.ERROR: frozenset[TaskState](),
         TaskState.ABORTED: frozenset[TaskState](),

@@ -26,7 +26,9 @@ from oceanid.states import BatchState, JobState, NodeState, TaskState, Wanted
 TASK_COLUMNS = ("job_id", "node_id", "role", "attempt", "index", "tries", "state", "batch_id",
                 "proc", "host", "reason_code", "reason", "hint")  # fmt: skip
 MOST_BATCHES = 64
+MOST_QUEUED_BATCHES = 1
 HEAD = 200
+HEAD_FOR_QUEUE = 2000
 
 
 @dataclass(slots=True)
@@ -43,7 +45,7 @@ def prepare(
     hold: Hold,
     scheduler_id: int,
     capacity: Capacity,
-    chunk_of: Callable[[Job], int],
+    chunk_of: Callable[[Job], int] | None,
 ) -> list[tuple[BatchSpec, Job]]:
     """Fill an engine's free room with batches, in fair order, and commit them.
 
@@ -55,7 +57,8 @@ def prepare(
         hold: The scheduler's lease.
         scheduler_id: The scheduler.
         capacity: What its engine can run at once.
-        chunk_of: How many tasks of a job are worth one batch.
+        chunk_of: How many tasks of a job are worth one batch; None for an engine with a queue
+            of its own, which is given as many at once as it takes.
 
     Returns:
         What to submit, each with its first job; each batch is committed as PREPARED with its
@@ -69,7 +72,8 @@ def prepare(
         room = Room.now(scheduler_id, capacity)
         chooser = _Chooser(scheduler_id, room, chunk_of)
         drafts: list[Draft] = []
-        while len(drafts) < MOST_BATCHES and room.cpus > 0:
+        most = MOST_BATCHES if chunk_of is not None else MOST_QUEUED_BATCHES
+        while len(drafts) < most and room.cpus > 0:
             draft = chooser.next_batch()
             if draft is None:
                 break
@@ -88,7 +92,9 @@ def prepare(
 class _Chooser:
     """Takes tasks from jobs in fair order; what it takes is written once, at the end."""
 
-    def __init__(self, scheduler_id: int, room: Room, chunk_of: Callable[[Job], int]) -> None:
+    def __init__(
+        self, scheduler_id: int, room: Room, chunk_of: Callable[[Job], int] | None
+    ) -> None:
         self.scheduler_id = scheduler_id
         self.room = room
         self.chunk_of = chunk_of
@@ -158,7 +164,8 @@ class _Chooser:
                 if not self.room.fits(wanted):
                     return None
                 draft = Draft(user, wanted)
-                most = max(1, min(most, self.chunk_of(job), self._share(user, wanted)))
+                if self.chunk_of is not None:
+                    most = max(1, min(most, self.chunk_of(job), self._share(user, wanted)))
             elif wanted != draft.resources or len(draft.wanting) >= most:
                 break
             self._take(job, node, draft, most - len(draft.wanting))
@@ -214,7 +221,7 @@ class _Chooser:
         )
         known = [job.pk for job in self.jobs.values() if job.user_id == user]
         more = waiting.exclude(pk__in=known).order_by("-priority", "id").select_for_update()
-        found = list(more[:HEAD])
+        found = list(more[: HEAD if self.chunk_of is not None else HEAD_FOR_QUEUE])
         self.jobs |= {job.pk: job for job in found}
         return found
 

@@ -42,6 +42,7 @@ T = TypeVar("T")
 STOP_AGAIN_S = 5.0
 MOST_BACK_OFF_S = 60.0
 MOST_SUBMITTING = 64
+MOST_QUEUEING = 4
 
 
 class SchedulerDriver:
@@ -264,16 +265,18 @@ class SchedulerDriver:
             await self._step(engine.command(commands))
 
     async def _dispatch(self, engine: Engine) -> None:
-        if self.capacity is None and Capability.QUEUE not in engine.capabilities:
+        has_queue = Capability.QUEUE in engine.capabilities
+        if self.capacity is None and not has_queue:
             return
         capacity = self.capacity or Capacity(10**9, 10**12, 10_000, 10**6)
         if monotonic() < self.dispatch_after:
             return
-        while len(self.submitting) < MOST_SUBMITTING:
+        chunk_of = None if has_queue else self.pace.chunk_of
+        while len(self.submitting) < (MOST_QUEUEING if has_queue else MOST_SUBMITTING):
             if not await self.db(_could_start, self.scheduler_id, capacity):
                 return
             prepared = await self.db(
-                dispatch.prepare, self.hold, self.scheduler_id, capacity, self.pace.chunk_of
+                dispatch.prepare, self.hold, self.scheduler_id, capacity, chunk_of
             )
             for spec, job in prepared:
                 self.pace.sent(spec.batch, job, len(spec.items))

@@ -160,6 +160,7 @@ def _unpack(archive: Path, entries: Mapping[int, Entry]) -> dict[int, Brought]:
             content = tar.extractfile(info)
             assert content is not None
             try:
+                Path(entry.wanted.folder).mkdir(mode=0o700, parents=True, exist_ok=True)
                 if kind == "s":
                     target = entry.stderr if name == "err" else entry.stdout
                     place_stream(content, target, entry=entry)

@@ -133,6 +133,13 @@ def told(answer: Answer, most: int = 1500) -> str:
 
 def failure(what: str, text: str) -> EngineError:
     """The error for a command of HTCondor that failed with these words."""
+    if "MAX_JOBS_PER_" in text or "MAX_JOBS_SUBMITTED" in text:
+        return EngineError(
+            f"{what}: {text}",
+            hint="It goes on by itself when the account has fewer jobs in the queue.",
+            code="queue-full",
+            transient=True,
+        )
     if _UNREACHABLE.search(text):
         return EngineUnavailable(f"{what}: {text}", hint="Does the scheduler's schedd run?")
     return EngineError(f"{what}: {text}")

@@ -1,0 +1,99 @@
+"""From execute() to a result, on a real HTCondor pool over SSH, with a real supervisor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from oceanid.jobs import JobManager
+from oceanid.models import Batch, Scheduler
+from oceanid.services.paths import job_dir
+from oceanid.states import JobState
+from tests.contract.condor import Pool
+from tests.integration.running import eventually
+from tests.integration.supervisor.house import Running, reaches
+
+pytestmark = pytest.mark.condor
+Shell = Callable[..., Any]
+
+
+@pytest.fixture
+def pool(_house: None) -> Scheduler:
+    """The pool as an administrator's record."""
+    return Scheduler.objects.create(name="pool", engine="htcondor", config=Pool.running().ssh)
+
+
+@pytest.fixture
+def on_pool(pool: Scheduler, shell: Shell) -> Shell:
+    """Makes a job that runs a line of shell on the pool."""
+
+    def make(line: str, **more: Any) -> Any:
+        return shell(line, scheduler=pool, **more)
+
+    return make
+
+
+def test_an_array_runs_and_brings_its_outputs_and_logs(
+    supervisor: Running, on_pool: Shell, tmp_path: Path
+) -> None:
+    (tmp_path / "in.txt").write_text("rain")
+    job = on_pool(
+        'n=${OCEANID_KEY##*.}; echo "out $n"; cat in.txt > "r$n"',
+        num_jobs=30,
+        remote_input_files=[str(tmp_path / "in.txt")],
+        transfer_input_files=["in.txt"],
+    )
+    job.execute()
+    assert job.wait(120) == "Complete"
+    folder = job_dir(job)
+    assert sorted(path.name for path in folder.glob("r*")) == sorted(f"r{n}" for n in range(30))
+    assert (folder / "r7").read_text() == "rain"
+    assert (folder / "logs/stdout.7").read_text() == "out 7\n"
+    task = job.tasks.get(index=7)
+    assert (task.exit_code, task.host.startswith("worker")) == (0, True)
+    eventually(lambda: not Batch.objects.exists(), within_s=30, what="the batch is forgotten")
+
+
+def test_a_failure_is_tried_again_and_then_told(supervisor: Running, on_pool: Shell) -> None:
+    job = on_pool("exit 7", max_retries=1)
+    job.execute()
+    assert job.wait(120) == "Error"
+    assert "7" in job.status_message
+    assert job.tasks.get().tries == 1
+
+
+def test_a_held_job_says_why_and_what_to_do(supervisor: Running, on_pool: Shell) -> None:
+    job = on_pool("true", transfer_output_files=["promised.csv"])
+    job.execute()
+    reaches(job, JobState.HELD, within_s=60)
+    assert "promised.csv" in job.status_message
+    assert "transfer_output_files" in job.hint
+    job.stop()
+    reaches(job, JobState.ABORTED, within_s=60)
+
+
+def test_a_job_is_paused_resumed_and_stopped(supervisor: Running, on_pool: Shell) -> None:
+    job = on_pool("sleep 300", num_jobs=3)
+    job.execute()
+    reaches(job, JobState.RUNNING, JobState.VARIOUS, within_s=60)
+    job.pause()
+    reaches(job, JobState.PAUSED, within_s=60)
+    job.resume()
+    reaches(job, JobState.RUNNING, within_s=60)
+    job.stop()
+    reaches(job, JobState.ABORTED, within_s=60)
+
+
+def test_a_python_function_returns_its_value(
+    supervisor: Running, pool: Scheduler, jobs: JobManager, ann: User
+) -> None:
+    job = jobs.create_job(
+        "call", ann, job_type="PYTHON", scheduler=pool, function="math.hypot", args=[3, 4]
+    )
+    job.execute()
+    assert job.wait(120) == "Complete"
+    assert job.result == 5.0
