@@ -9,6 +9,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core import checks
 from django.db import DatabaseError, connections
+from django.urls import NoReverseMatch, reverse
 
 from oceanid.conf import Settings, read
 from oceanid.errors import InvalidSettings
@@ -26,6 +27,27 @@ def settings_can_be_used(
     except InvalidSettings as problem:
         return [checks.Error(problem.message, hint=problem.hint or None, id="oceanid.E001")]
     return [*_values(given), *_sqlite_options()]
+
+
+@checks.register("oceanid", checks.Tags.urls)
+def pages_have_an_address(
+    *, app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[checks.CheckMessage]:
+    """Find that the pages are nowhere; a Tethys Portal only logs it when it can't include them."""
+    if not getattr(settings, "ROOT_URLCONF", None):
+        return []
+    try:
+        reverse("oceanid:jobs")
+    except NoReverseMatch:
+        return [
+            checks.Warning(
+                "Oceanid's pages have no address in this site.",
+                hint='Add path("compute/", include("oceanid.urls")) to its urlpatterns; in a '
+                "Tethys Portal, oceanid.tethys.urlpatterns to ADDITIONAL_URLPATTERNS.",
+                id="oceanid.W002",
+            )
+        ]
+    return []
 
 
 @checks.register("oceanid", checks.Tags.database)

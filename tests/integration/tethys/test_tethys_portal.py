@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -65,6 +66,15 @@ from django.test import Client
 client = Client()
 client.force_login(User.objects.create_superuser("root"))
 print("SESSION", client.cookies["sessionid"].value)
+"""
+
+
+SYNCHRONOUS = """
+from wsgiref.simple_server import make_server
+from django.core.wsgi import get_wsgi_application
+server = make_server("127.0.0.1", 0, get_wsgi_application())
+print("PORT", server.server_port)
+server.serve_forever()
 """
 
 
@@ -148,6 +158,18 @@ def test_checks_are_silent_at_warning(tethys: Portal) -> None:
     assert "WARNINGS" not in told
 
 
+def test_a_configuration_that_does_not_reach_our_pages_is_told(tethys: Portal) -> None:
+    file = tethys.place / "portal_config.yml"
+    right = file.read_text()
+    file.write_text(right.replace("oceanid.tethys.urlpatterns", "oceanid.tethys.mistyped"))
+    try:
+        told = tethys.run("django-admin", "check")
+    finally:
+        file.write_text(right)
+    assert "oceanid.W002" in told
+    assert "ADDITIONAL_URLPATTERNS" in told
+
+
 def test_our_pages_are_served_with_their_own_policy(address: str, session: str) -> None:
     page = visit(f"{address}compute/jobs/", session)
     assert page.status == 200
@@ -173,6 +195,20 @@ def test_pages_stream_live_under_its_server(address: str, session: str) -> None:
     assert stream.headers["Content-Type"].startswith("text/event-stream")
     assert stream.read(1)
     stream.close()
+
+
+def test_pages_ask_again_under_a_server_that_can_not_stream(
+    tethys: Portal, session: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "wsgi.log"
+    command = [tethys.programs / "python", "-u", "-c", SYNCHRONOUS]
+    with background(command, cwd=tethys.place, env=tethys.env, log=log):
+        port = eventually(lambda: re.search(r"PORT (\d+)", log.read_text()), within_s=60, what="")
+        address = f"http://127.0.0.1:{port[1]}/compute/"
+        assert b'data-live="poll"' in visit(f"{address}jobs/", session).read()
+        assert "jobs" in json.load(visit(f"{address}live/changes/?since=0", session))
+        with pytest.raises(urllib.error.HTTPError, match="501"):
+            visit(f"{address}live/", session)
 
 
 def test_a_tethys_app_runs_a_job_through_our_manager(tethys: Portal, tmp_path: Path) -> None:
