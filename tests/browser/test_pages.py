@@ -38,6 +38,10 @@ def addresses(calibration: int, simple_job: int) -> list[str]:
         f"/compute/jobs/{simple_job}/",
         f"/compute/jobs/{simple_job}/files/",
         f"/compute/jobs/{simple_job}/delete/",
+        "/",
+        "/apps/hymod/",
+        f"/apps/hymod/{calibration}/",
+        "/password/",
     ]
 
 
@@ -157,3 +161,13 @@ def test_the_list_follows_a_job_without_being_loaded_again(watched: Watched) -> 
     watched.portal.run(f"from oceanid.models import Job; Job.objects.get(pk={job}).stop()")
     page.wait_for_selector(f"{row}:has-text('Aborted')", timeout=30_000)
     assert page.evaluate("window.neverReloaded") is True
+
+
+def test_the_site_admin_is_in_the_same_frame_and_complains_about_nothing(
+    watched: Watched, simple_job: int
+) -> None:
+    for path in ("", "oceanid/job/", f"oceanid/job/{simple_job}/change/", "oceanid/scheduler/add/"):
+        watched.go(f"/admin/{path}")
+        assert watched.page.inner_text("#site-name").strip() == "Tethys Compute"
+    watched.page.wait_for_selector("textarea[name=new_secrets]")
+    assert watched.page.input_value("textarea[name=new_secrets]") == ""

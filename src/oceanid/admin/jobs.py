@@ -153,7 +153,7 @@ class JobAdmin(_JobAdmin):
     @admin.display(description=_("result"))
     def result_shown(self, job: Job) -> SafeString:
         """What the job gave back."""
-        return _json(job.result)
+        return _json(job.result) if job.result is not None else SafeString("–")
 
     @admin.display(description=_("latest events"))
     def history(self, job: Job) -> SafeString:

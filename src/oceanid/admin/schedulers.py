@@ -30,11 +30,19 @@ else:
 _TONES = {Health.OK: "done", Health.DEGRADED: "held", Health.UNREACHABLE: "bad"}
 
 
+class SecretsField(forms.JSONField):
+    """A JSON object that is typed in, and shown as nothing before."""
+
+    def prepare_value(self, value: Any) -> Any:
+        """Nothing where nothing was typed, not JSON's word for it."""
+        return "" if value is None else super().prepare_value(value)
+
+
 class SchedulerForm(_Form):
     """A scheduler record; its secrets go in and never come out again."""
 
     engine = forms.ChoiceField(label=_("Engine"))
-    new_secrets = forms.JSONField(
+    new_secrets = SecretsField(
         label=_("Secrets"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 3, "autocomplete": "off", "spellcheck": "false"}),

@@ -6,9 +6,15 @@ from django.contrib import admin
 from django.contrib.auth import views as auth
 from django.urls import include, path
 
+from oceanid.conf import current
 from oceanid.portal.apps import shown_apps
 from oceanid.portal.views import home
 from oceanid.web import health
+
+# The frame of the site admin is the portal's own; Django's bar of all models takes the room that
+# its lists need.
+admin.site.site_header = admin.site.site_title = current().admin_title
+admin.site.enable_nav_sidebar = False
 
 urlpatterns = [
     path("", home, name="home"),

@@ -21,6 +21,9 @@ _STEPS = (
 )  # fmt: skip
 
 
+_AT_WORK = {JobState.RUNNING, JobState.VARIOUS}
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
     """One state for a while."""
@@ -77,7 +80,7 @@ def drawn(events: Sequence[JobEvent], *, now: datetime, attempts: int) -> Timeli
         now: Where a state that has not ended is drawn to.
         attempts: How many attempts there were: the last eight are drawn.
     """
-    shown = [each for each in events if each.after and each.attempt > attempts - 8]
+    shown = _told([each for each in events if each.after and each.attempt > attempts - 8])
     if not shown:
         return None
     begin = shown[0].at
@@ -107,6 +110,17 @@ def drawn(events: Sequence[JobEvent], *, now: datetime, attempts: int) -> Timeli
     lanes = tuple((index * LANE + LANE / 2, number) for number, index in row.items())
     height = LANE * len(numbers) + AXIS
     return Timeline(WIDTH, height, BAR, tuple(segments), lanes, _ticks(total, scale))
+
+
+def _told(events: Sequence[JobEvent]) -> list[JobEvent]:
+    """The events that begin a segment: Running and Various take turns in an array, as one."""
+    told: list[JobEvent] = []
+    for each in events:
+        before = told[-1] if told else each
+        goes_on = before is not each and before.attempt == each.attempt
+        if not (goes_on and {before.after, each.after} <= _AT_WORK):
+            told.append(each)
+    return told
 
 
 def _ticks(total: float, scale: float) -> tuple[Tick, ...]:

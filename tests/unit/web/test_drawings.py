@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from time import perf_counter
 
 import pytest
 
-from oceanid.web import graph, tail
+from oceanid.models import JobEvent
+from oceanid.web import graph, tail, timeline
 from oceanid.web.graph import Vertex
+
+BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def vertices(count: int, *, group: str = "") -> list[Vertex]:
@@ -73,3 +77,24 @@ def test_circles_and_strange_edges_do_no_harm() -> None:
 )
 def test_escape_sequences_are_taken_out(raw: bytes, text: str) -> None:
     assert tail.readable(raw) == text
+
+
+def event(after: str, seconds: int, *, attempt: int = 1) -> JobEvent:
+    return JobEvent(after=after, attempt=attempt, at=BEGIN + timedelta(seconds=seconds))
+
+
+def test_an_array_that_goes_from_running_to_various_and_back_is_at_work_all_the_time() -> None:
+    states = ["SUB", "RUN", "VAR", "RUN", "VAR", "COM"]
+    told = [event(state, second) for second, state in enumerate(states)]
+    drawing = timeline.drawn(told, now=BEGIN, attempts=1)
+    assert drawing is not None
+    assert [each.state for each in drawing.segments] == ["SUB", "RUN"]
+    assert [each.seconds for each in drawing.segments] == [1, 4]
+
+
+def test_each_attempt_has_its_own_line() -> None:
+    told = [event("RUN", 0), event("RUN", 5, attempt=2), event("COM", 9, attempt=2)]
+    drawing = timeline.drawn(told, now=BEGIN, attempts=2)
+    assert drawing is not None
+    assert [number for _y, number in drawing.lanes] == [1, 2]
+    assert [each.seconds for each in drawing.segments] == [5, 4]
