@@ -80,20 +80,22 @@ def sent(scheduler_id: int) -> list[Handle]:
 
 
 def over(scheduler_id: int) -> list[Handle]:
-    """Batches whose tasks have all ended and been applied."""
-    return _handles(scheduler_id, BatchState.CLOSED)
+    """Batches whose tasks have all ended and been applied, and those that were never sent."""
+    dead = Batch.objects.filter(
+        scheduler_id=scheduler_id, state=BatchState.DEAD.value, open_tasks=0
+    )
+    never_sent = [Handle(pk, data) for pk, data in dead.values_list("pk", "handle")]
+    return _handles(scheduler_id, BatchState.CLOSED) + never_sent
 
 
 def forgotten(hold: Hold, batches: Sequence[UUID]) -> None:
     """Remove batches that their engine has forgotten, and those that were never sent."""
     with transaction.atomic():
         guard(hold)
-        Batch.objects.filter(pk__in=list(batches), state=BatchState.CLOSED.value)._raw_delete(
-            "default"
+        over = Batch.objects.filter(
+            pk__in=list(batches), state__in=[BatchState.CLOSED.value, BatchState.DEAD.value]
         )
-        scheduler = int(hold.name.rpartition(":")[2])
-        dead = Batch.objects.filter(scheduler_id=scheduler, state=BatchState.DEAD.value)
-        dead.filter(open_tasks=0)._raw_delete(dead.db)
+        over.filter(open_tasks=0)._raw_delete(over.db)
 
 
 def where_are(job_id: int) -> list[tuple[Handle, tuple[int, ...]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -21,9 +21,22 @@ from oceanid.states import JobState, TaskState, Wanted
 CHUNK = 5_000
 
 
-def due(scheduler_id: int | None, *, limit: int = 200) -> list[Job]:
-    """Jobs about which something is to be done now; results are another room's."""
-    waiting = _of(scheduler_id).filter(due_at__lte=timezone.now())
+def due(
+    scheduler_id: int | None,
+    *,
+    without: Collection[int] = (),
+    unstarted: bool = True,
+    limit: int = 200,
+) -> list[Job]:
+    """Jobs about which something is to be done now; results are another room's.
+
+    Args:
+        scheduler_id: Whose jobs; None for those of no scheduler.
+        without: Jobs that are in hand already.
+        unstarted: Whether jobs whose directories are still to be made count too.
+        limit: How many at most, the longest waiting first.
+    """
+    waiting = _of(scheduler_id, without, unstarted).filter(due_at__lte=timezone.now())
     return list(
         waiting.exclude(Q(state=JobState.RESULTS_READY.value) & ~Q(wanted=Wanted.DELETE.value))
         .select_related("user")
@@ -31,18 +44,27 @@ def due(scheduler_id: int | None, *, limit: int = 200) -> list[Job]:
     )
 
 
-def next_due(scheduler_id: int | None) -> datetime | None:
-    """When the next thing is to be done about a job."""
-    later = _of(scheduler_id).filter(due_at__isnull=False)
+def next_due(
+    scheduler_id: int | None, *, without: Collection[int] = (), unstarted: bool = True
+) -> datetime | None:
+    """When the next thing is to be done about a job; see :func:`due`."""
+    later = _of(scheduler_id, without, unstarted).filter(due_at__isnull=False)
     later = later.exclude(state=JobState.RESULTS_READY.value)
     found: datetime | None = later.order_by("due_at").values_list("due_at", flat=True).first()
     return found
 
 
-def _of(scheduler_id: int | None) -> JobQuerySet:
+def _of(scheduler_id: int | None, without: Collection[int], unstarted: bool) -> JobQuerySet:
     if scheduler_id is None:
-        return Job.objects.filter(scheduler_id__isnull=True)
-    return Job.objects.filter(scheduler_id=scheduler_id)
+        jobs = Job.objects.filter(scheduler_id__isnull=True)
+    else:
+        jobs = Job.objects.filter(scheduler_id=scheduler_id)
+    if without:
+        # A stop need not wait for them; a deletion must.
+        jobs = jobs.exclude(pk__in=without, wanted__in=[Wanted.RUN.value, Wanted.DELETE.value])
+    if not unstarted:
+        jobs = jobs.exclude(wanted=Wanted.RUN.value, tasks_made=0, backlog=0)
+    return jobs
 
 
 def stage(job: Job) -> None:

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from oceanid import conf
-from oceanid.errors import NotFound, NotPermitted
+from oceanid.errors import NotFound, NotPermitted, OceanidError
 from oceanid.models import Scheduler
 from oceanid.services.leases import Hold, guard
 from oceanid.specs import CheckReport
@@ -61,6 +61,18 @@ def resolve(wanted: Scheduler | str | None) -> Scheduler:
             f"The scheduler “{found.name}” is switched off.", hint="Choose another one."
         )
     return found
+
+
+def described(scheduler_id: int) -> object:
+    """How a scheduler's record describes it; another value when somebody changed it.
+
+    Secrets that can't be decrypted are a description too.
+    """
+    row = Scheduler.objects.filter(pk=scheduler_id)
+    try:
+        return row.values_list("name", "engine", "config", "secrets").first()
+    except OceanidError as problem:
+        return str(problem)
 
 
 def report_health(hold: Hold, scheduler_id: int, report: CheckReport) -> None:

@@ -7,8 +7,9 @@ import logging
 import uuid
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Any
 
-from django.db import DatabaseError
+from django.db import Error as DatabaseError  # InterfaceError is no DatabaseError
 
 from oceanid import conf
 from oceanid.errors import LeaseLost
@@ -18,7 +19,7 @@ from oceanid.services.leases import Hold
 from oceanid.supervisor.database import Database
 from oceanid.supervisor.housekeeping import HouseDriver
 from oceanid.supervisor.results import ResultsDriver
-from oceanid.supervisor.scheduler import SchedulerDriver
+from oceanid.supervisor.scheduler import Reconfigured, SchedulerDriver
 from oceanid.supervisor.surroundings import Surroundings
 from oceanid.supervisor.waker import Waker
 
@@ -33,7 +34,7 @@ class Supervisor:
     def __init__(self) -> None:
         self.identity = uuid.uuid4()
         self.settings = conf.current().supervisor
-        self.db = Database()
+        self.db = Database(idle_s=self.settings.lease_s)
         self.around = Surroundings(self.db, Waker(), self.settings)
         self.driving: dict[str, asyncio.Task[None]] = {}
 
@@ -43,14 +44,17 @@ class Supervisor:
         await self._persist(lambda: self.db(beats.begin, self.identity))
         await self._persist(lambda: self.db(schedulers.ensure_local))
         log.info("The supervisor has started.", extra={"action": "supervisor.started"})
-        helpers = [
+        helpers: list[asyncio.Task[Any]] = [
             asyncio.create_task(self.around.waker.run()),
             asyncio.create_task(self._beat()),
             asyncio.create_task(self._take_leases()),
         ]
-        await stop.wait()
+        asked: asyncio.Task[Any] = asyncio.create_task(stop.wait())
+        ended, _ = await asyncio.wait([asked, *helpers], return_when=asyncio.FIRST_COMPLETED)
         log.info("The supervisor stops; jobs run on.", extra={"action": "supervisor.stopping"})
-        await self._leave(helpers)
+        await self._leave([asked, *helpers])
+        for helper in ended - {asked}:
+            helper.result()  # what broke it ends the process: better another one than half a one
 
     async def _persist(self, call: Callable[[], Awaitable[object]]) -> None:
         """Do something that must be done before work begins, however long the database takes."""
@@ -103,6 +107,11 @@ class Supervisor:
                 await HouseDriver(hold, self.around).run()
         except LeaseLost as lost:
             log.warning("%s", lost, extra={"action": "lease.lost", "lease": hold.name})
+        except Reconfigured as changed:
+            log.info(
+                "%s Its driver begins anew.", changed,
+                extra={"action": "scheduler.changed", "lease": hold.name},
+            )  # fmt: skip
         except asyncio.CancelledError:
             raise
         except BaseException:
@@ -114,7 +123,7 @@ class Supervisor:
             with suppress(DatabaseError):
                 await self.db(leases.release, hold)
 
-    async def _leave(self, helpers: list[asyncio.Task[None]]) -> None:
+    async def _leave(self, helpers: list[asyncio.Task[Any]]) -> None:
         tasks = [*helpers, *self.driving.values()]
         for task in tasks:
             task.cancel()

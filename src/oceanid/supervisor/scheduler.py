@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from contextlib import suppress
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.utils import timezone
@@ -34,15 +33,20 @@ from oceanid.specs import (
 )
 from oceanid.states import TaskState, Wanted
 from oceanid.supervisor.pace import Pace
+from oceanid.supervisor.staging import Staging
+from oceanid.supervisor.steps import FAULT, back_off, engine_faults_told
 from oceanid.supervisor.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 STOP_AGAIN_S = 5.0
-MOST_BACK_OFF_S = 60.0
 MOST_SUBMITTING = 64
 MOST_QUEUEING = 4
+
+
+class Reconfigured(Exception):
+    """Somebody changed the scheduler's record; its driver must begin anew."""
 
 
 class SchedulerDriver:
@@ -55,11 +59,13 @@ class SchedulerDriver:
         self.db = around.db
         self.pace = Pace()
         self.capacity: Capacity | None = None
+        self.described: object = None
         self.submitting: dict[UUID, asyncio.Task[None]] = {}
         self.refused: dict[UUID, OceanidError] = {}
         self.failures = 0
         self.dispatch_after = 0.0
         self.woken = asyncio.Event()
+        self.staging = Staging(hold, self.db, self.woken.set)
         self.name = str(scheduler_id)
 
     async def run(self) -> None:
@@ -67,37 +73,50 @@ class SchedulerDriver:
 
         Raises:
             LeaseLost: Another supervisor drives it now.
+            Reconfigured: The scheduler's record was changed.
         """
-        record = await self.db(Scheduler.objects.get, pk=self.scheduler_id)
-        self.name = record.name
-        engine = self._engine(record)
-        await self._until_it_works(engine.open)
+        engine: Engine | None = None
         try:
             async with asyncio.TaskGroup() as group:
-                for part in (self._renew(), self._check(engine), self._watch(engine)):
+                group.create_task(self._renew())
+                engine = await self._opened()
+                for part in (self._check(engine), self._watch(engine), self._work(engine)):
                     group.create_task(part)
                 group.create_task(self._relay())
-                group.create_task(self._work(engine))
-        except* LeaseLost as lost:
-            raise lost.exceptions[0] from None
+        except* (LeaseLost, Reconfigured) as over:
+            raise over.exceptions[0] from None
         finally:
             for task in self.submitting.values():
                 task.cancel()
             await asyncio.gather(*self.submitting.values(), return_exceptions=True)
-            with suppress(OceanidError, OSError, TimeoutError):
-                async with asyncio.timeout(self.around.settings.stop_grace_s):
-                    await engine.close()
+            await self.staging.close()
+            if engine is not None:
+                await self._close(engine)
 
-    def _engine(self, record: Scheduler) -> Engine:
-        return engine_class(record.engine)(
-            SchedulerSpec(
-                uuid=record.uuid,
-                name=record.name,
-                spool=str(paths.scheduler_spool(record)),
-                config=_config(record),
-                secrets=record.secrets,
-            )
-        )
+    async def _opened(self) -> Engine:
+        """Make the engine and open it, again and again until it works."""
+        failures = 0
+        while True:
+            engine: Engine | None = None
+            try:
+                self.described = await self.db(schedulers.described, self.scheduler_id)
+                record = await self.db(Scheduler.objects.get, pk=self.scheduler_id)
+                self.name = record.name
+                with engine_faults_told():
+                    engine = _engine(record)
+                await self._step(engine.open())
+                return engine
+            except (OceanidError, OSError, TimeoutError) as problem:
+                failures += 1
+                await self._tell_failure("open", problem)
+                if engine is not None:
+                    await self._close(engine)
+                await asyncio.sleep(back_off(failures))
+
+    async def _close(self, engine: Engine) -> None:
+        with suppress(OceanidError, OSError, TimeoutError), engine_faults_told():
+            async with asyncio.timeout(self.around.settings.stop_grace_s):
+                await engine.close()
 
     async def _renew(self) -> None:
         settings = self.around.settings
@@ -105,6 +124,10 @@ class SchedulerDriver:
             await asyncio.sleep(settings.beat_s)
             if not await self.db(leases.renew, self.hold, ttl_s=settings.lease_s):
                 raise LeaseLost(f"The scheduler “{self.name}” went to another supervisor.")
+            if self.described is not None:
+                described = await self.db(schedulers.described, self.scheduler_id)
+                if described != self.described:
+                    raise Reconfigured(f"The scheduler “{self.name}” was changed.")
 
     async def _check(self, engine: Engine) -> None:
         """Look at the scheduler now and then, and write down how it is."""
@@ -124,13 +147,19 @@ class SchedulerDriver:
         while True:
             record = await self.db(Scheduler.objects.get, pk=self.scheduler_id)
             try:
-                async for seen in engine.watch(record.cursor):
+                with engine_faults_told():
+                    watching = aiter(engine.watch(record.cursor))
+                while True:
+                    with engine_faults_told():
+                        seen = await anext(watching, None)
+                    if seen is None:
+                        raise EngineError("The engine stopped to watch its scheduler.")
                     failures = 0
                     await self._apply(seen)
             except (EngineError, OSError, TimeoutError) as problem:
                 failures += 1
                 await self._tell_failure("watch", problem)
-                await asyncio.sleep(_back_off(failures))
+                await asyncio.sleep(back_off(failures))
 
     async def _apply(self, seen: ObservationBatch, *, with_cursor: bool = True) -> None:
         cursor = seen.cursor if with_cursor else None
@@ -165,12 +194,12 @@ class SchedulerDriver:
             except (EngineError, OSError, TimeoutError) as problem:
                 failures += 1
                 await self._tell_failure("work", problem)
-                await asyncio.sleep(_back_off(failures))
+                await asyncio.sleep(back_off(failures))
             await self._sleep()
 
     async def _sleep(self) -> None:
         pause = self.around.settings.sweep_s
-        following = await self.db(intents.next_due, self.scheduler_id)
+        following = await self.db(intents.next_due, self.scheduler_id, **self._in_hand)
         if monotonic() < self.dispatch_after:
             pause = min(pause, self.dispatch_after - monotonic() + 0.05)
         if following is not None:
@@ -182,10 +211,20 @@ class SchedulerDriver:
 
     async def _round(self, engine: Engine) -> None:
         await self._settle(engine)
-        for job in await self.db(intents.due, self.scheduler_id):
-            await self._attend(engine, job)
+        to_stage = []
+        for job in await self.db(intents.due, self.scheduler_id, **self._in_hand):
+            if job.wanted == Wanted.RUN and not job.tasks_made and not job.backlog:
+                to_stage.append(job)
+            else:
+                await self._attend(engine, job)
+        await self.staging.begin(to_stage)
         await self._dispatch(engine)
         await self._forget(engine)
+
+    @property
+    def _in_hand(self) -> dict[str, Any]:
+        """What need not be looked for, because it is being done already."""
+        return {"without": self.staging.jobs, "unstarted": not self.staging.is_full}
 
     async def _sweep(self, engine: Engine) -> None:
         """Look at everything that is at the engine, in case a word of it was missed."""
@@ -226,20 +265,9 @@ class SchedulerDriver:
         elif wanted is Wanted.PAUSE:
             await self._command(engine, job, Verb.PAUSE)
             await self.db(intents.reckon, self.hold, job)
-        elif wanted is Wanted.RUN and not job.tasks_made and not job.backlog:
-            await self._stage(job)
         else:
             await self._command(engine, job, Verb.RESUME)
             await self.db(intents.reckon, self.hold, job)
-
-    async def _stage(self, job: Job) -> None:
-        try:
-            await self.db(intents.stage, job)
-        except OSError as problem:
-            await self.db(intents.cannot_stage, self.hold, job, str(problem))
-        else:
-            await self.db(intents.staged, self.hold, job)
-        self.woken.set()
 
     async def _ended(self, engine: Engine, job: Job) -> bool:
         over = await self.db(intents.take_away, self.hold, job, again_s=STOP_AGAIN_S)
@@ -250,7 +278,7 @@ class SchedulerDriver:
     async def _delete(self, engine: Engine, job: Job) -> None:
         await self._forget(engine)
         try:
-            await self.db(intents.remove_directory, job)
+            await self.staging.remove_directory(job)
         except OSError as problem:
             log.warning(
                 "The directory of job %s can't be removed: %s", job.pk, problem,
@@ -286,20 +314,25 @@ class SchedulerDriver:
 
     async def _submit(self, engine: Engine, spec: BatchSpec) -> None:
         try:
-            handle = await self._step(engine.submit(spec))
-            await self.db(batches.save_handle, self.hold, handle)
-            self.failures = 0
+            try:
+                handle = await self._step(engine.submit(spec))
+                await self.db(batches.save_handle, self.hold, handle)
+                self.failures = 0
+            except (OceanidError, OSError, TimeoutError) as problem:
+                await self._not_submitted(spec, problem)
         except LeaseLost:
             log.info("A submission outlived its lease.", extra={"action": "batch.lease-lost"})
-        except (OceanidError, OSError, TimeoutError) as problem:
-            if isinstance(problem, OceanidError) and not problem.transient:
-                self.refused[spec.batch] = problem
-            self.failures += 1
-            self.dispatch_after = monotonic() + _back_off(self.failures)
-            await self._tell_failure("submit", problem)
         finally:
             self.submitting.pop(spec.batch, None)
             self.woken.set()
+
+    async def _not_submitted(self, spec: BatchSpec, problem: BaseException) -> None:
+        """Take note of a failed submission; what became of it, settle() finds out."""
+        if isinstance(problem, OceanidError) and not problem.transient:
+            self.refused[spec.batch] = problem
+        self.failures += 1
+        self.dispatch_after = monotonic() + back_off(self.failures)
+        await self._tell_failure("submit", problem)
 
     async def _forget(self, engine: Engine) -> None:
         handles = await self.db(batches.over, self.scheduler_id)
@@ -309,33 +342,38 @@ class SchedulerDriver:
 
     async def _step(self, step: Awaitable[T]) -> T:
         async with asyncio.timeout(self.around.settings.step_timeout_s):
-            return await step
-
-    async def _until_it_works(self, step: Callable[[], Awaitable[None]]) -> None:
-        failures = 0
-        while True:
-            try:
-                await self._step(step())
-                return
-            except (OceanidError, OSError, TimeoutError) as problem:
-                failures += 1
-                await self._tell_failure("open", problem)
-                await asyncio.sleep(_back_off(failures))
-                if not await self.db(leases.renew, self.hold, ttl_s=self.around.settings.lease_s):
-                    raise LeaseLost("The lease was lost while the engine was opened.") from problem
+            with engine_faults_told():
+                return await step
 
     async def _tell_failure(self, action: str, problem: BaseException) -> None:
         if isinstance(problem, LeaseLost):
             raise problem
-        text = str(problem) or type(problem).__name__
+        text = str(problem)
+        if not text and isinstance(problem, TimeoutError):
+            text = f"It did not answer within {self.around.settings.step_timeout_s:g} s ({action})."
+        text = text or type(problem).__name__
+        is_fault = isinstance(problem, OceanidError) and problem.slug == FAULT
         log.warning(
             "Scheduler %s: %s", self.name, text,
+            exc_info=problem if is_fault else None,
             extra={"action": f"scheduler.{action}", "scheduler": self.name},
         )  # fmt: skip
         reachable = not isinstance(problem, EngineUnavailable | TimeoutError)
         await self.db(
             schedulers.report_failure, self.hold, self.scheduler_id, text, reachable=reachable
         )
+
+
+def _engine(record: Scheduler) -> Engine:
+    return engine_class(record.engine)(
+        SchedulerSpec(
+            uuid=record.uuid,
+            name=record.name,
+            spool=str(paths.scheduler_spool(record)),
+            config=_config(record),
+            secrets=record.secrets,
+        )
+    )
 
 
 def _config(record: Scheduler) -> dict[str, object]:
@@ -351,7 +389,3 @@ def _could_start(scheduler_id: int, capacity: Capacity) -> bool:
     """Whether anything waits and there is a processor for it: two reads, no write."""
     waiting = Job.objects.filter(scheduler_id=scheduler_id, backlog__gt=0, wanted=Wanted.RUN.value)
     return waiting.exists() and Room.now(scheduler_id, capacity).cpus > 0
-
-
-def _back_off(failures: int) -> float:
-    return random.uniform(0.5, 1.0) * min(MOST_BACK_OFF_S, 2.0 ** min(failures, 10))  # noqa: S311

@@ -334,6 +334,10 @@ class _LiveBatches:
             claim = known or self._spool.claim(name)
             self._open[name] = claim
             if claim is None:
+                if self._spool.grave(name):
+                    # A submission that overslept its batch's whole life made the folder anew.
+                    self._spool.bury(name)
+                    self.discard(name)
                 continue
             if claim.dead or self._spool.is_closed(name):
                 self.discard(name)
