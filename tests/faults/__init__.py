@@ -1,0 +1,1 @@
+"""Kills, freezes and cuts while jobs go through: `make faults`."""

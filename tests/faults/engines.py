@@ -1,0 +1,164 @@
+"""Third-party engines that go wrong on purpose, found by an entry point as any other is.
+
+:func:`offer` writes the metadata of an installed package that offers them; the module itself is
+importable because the tests' root is on the path.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, NoReturn
+
+from oceanid.engines.base import Engine
+from oceanid.engines.local import LocalEngine
+from oceanid.specs import (
+    BatchSpec,
+    Capability,
+    CheckReport,
+    Command,
+    Handle,
+    ObservationBatch,
+    SchedulerSpec,
+    Settlement,
+)
+
+ENTRY_POINTS = """\
+[oceanid.engines]
+freezing = tests.faults.engines:FreezingEngine
+hanging = tests.faults.engines:HangingEngine
+raising = tests.faults.engines:RaisingEngine
+unborn = tests.faults.engines:UnbornEngine
+gone = tests.faults.no_such_module:Engine
+"""
+
+
+def offer(folder: Path) -> Path:
+    """Write a package's metadata into a folder; with the folder on the path it is installed."""
+    metadata = folder / "oceanid_faulty-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    (metadata / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: oceanid-faulty\nVersion: 1.0\n"
+    )
+    (metadata / "entry_points.txt").write_text(ENTRY_POINTS)
+    return folder
+
+
+class FreezingEngine(LocalEngine):
+    """The local engine, whose process freezes (SIGSTOP) at one instant that its config names.
+
+    ``freeze_at``: ``submit`` (the batch is committed, nothing was done), ``manifest`` (it is
+    written, no runner was started), ``handle`` (the runner has it, nobody else knows) or
+    ``observe`` (observations were read and not applied). It freezes once: ``frozen`` is the
+    file that it leaves, with its process number.
+    """
+
+    name: ClassVar[str] = "freezing"
+    title: ClassVar[str] = "Freezing (tests)"
+
+    async def submit(self, batch: BatchSpec) -> Handle:
+        """Freeze before, or between the runner's claim and the answer."""
+        self._freeze("submit")
+        handle = await super().submit(batch)
+        self._freeze("handle")
+        return handle
+
+    def _start_runner(self, batch: BatchSpec) -> None:
+        self._spool.prepare(batch, self._options)
+        self._freeze("manifest")
+        super()._start_runner(batch)
+
+    async def watch(self, cursor: Mapping[str, Any]) -> AsyncIterator[ObservationBatch]:
+        """Freeze with observations in hand."""
+        async for seen in super().watch(cursor):
+            if any(each.state.is_final for each in seen.observations):
+                self._freeze("observe")
+            yield seen
+
+    def _freeze(self, where: str) -> None:
+        if self.scheduler.config.get("freeze_at") != where:
+            return
+        try:
+            with Path(self.scheduler.config["frozen"]).open("x") as file:
+                file.write(str(os.getpid()))
+        except FileExistsError:
+            return
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+
+class HangingEngine(Engine):
+    """Answers nothing, ever; notes each call and when it came."""
+
+    name: ClassVar[str] = "hanging"
+    title: ClassVar[str] = "Hanging (tests)"
+    capabilities: ClassVar[frozenset[Capability]] = frozenset({Capability.QUEUE})
+
+    async def _hang(self, call: str) -> NoReturn:
+        with Path(self.scheduler.config["calls"]).open("a") as file:
+            file.write(f"{call} {time.monotonic():.2f}\n")
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def open(self) -> None:
+        """Hang, when the config says so."""
+        if self.scheduler.config.get("open"):
+            await self._hang("open")
+
+    async def close(self) -> None:
+        """Hang."""
+        await self._hang("close")
+
+    async def check(self) -> CheckReport:
+        """Hang."""
+        await self._hang("check")
+
+    async def submit(self, batch: BatchSpec) -> Handle:
+        """Hang."""
+        await self._hang("submit")
+
+    async def settle(self, batch: BatchSpec) -> Settlement:
+        """Hang."""
+        await self._hang("settle")
+
+    async def watch(self, cursor: Mapping[str, Any]) -> AsyncIterator[ObservationBatch]:
+        """Hang."""
+        await self._hang("watch")
+        yield ObservationBatch((), {})
+
+    async def reconcile(self, handles: Sequence[Handle]) -> ObservationBatch:
+        """Hang."""
+        await self._hang("reconcile")
+
+    async def command(self, commands: Sequence[Command]) -> None:
+        """Hang."""
+        await self._hang("command")
+
+    async def forget(self, handles: Sequence[Handle]) -> None:
+        """Hang."""
+        await self._hang("forget")
+
+
+class RaisingEngine(HangingEngine):
+    """Raises what no engine should, in every call."""
+
+    name: ClassVar[str] = "raising"
+    title: ClassVar[str] = "Raising (tests)"
+
+    async def _hang(self, call: str) -> NoReturn:
+        with Path(self.scheduler.config["calls"]).open("a") as file:
+            file.write(f"{call} {time.monotonic():.2f}\n")
+        raise ZeroDivisionError(f"a bug in {call}")
+
+
+class UnbornEngine(HangingEngine):
+    """Can't even be made."""
+
+    name: ClassVar[str] = "unborn"
+    title: ClassVar[str] = "Unborn (tests)"
+
+    def __init__(self, scheduler: SchedulerSpec) -> None:
+        raise RuntimeError("a bug in its constructor")
