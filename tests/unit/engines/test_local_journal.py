@@ -95,7 +95,7 @@ def test_old_generations_go_when_no_batch_writes_to_them(
     monkeypatch.setattr(spool_module, "MAX_GENERATION_BYTES", 100)
 
     async def scenario(bench: Bench) -> None:
-        long = bench.batch(shell("sleep 1", tmp_path))
+        long = bench.batch(shell(f"until test -e {tmp_path}/go; do sleep 0.02; done", tmp_path))
         await bench.engine.submit(long)
         await bench.until(long, 0, TaskState.RUNNING)
         for _ in range(4):
@@ -105,6 +105,7 @@ def test_old_generations_go_when_no_batch_writes_to_them(
         kept = sorted(int(each.stem) for each in (tmp_path / "spool/journal").iterdir())
         assert kept[0] == 1
         assert kept[-1] >= 4
+        (tmp_path / "go").touch()
         await bench.ends(long)
         async with asyncio.timeout(10):
             while len(list((tmp_path / "spool/journal").iterdir())) > 1:
