@@ -8,7 +8,7 @@ ROUNDS ?= 30
 ARGS ?=
 WORKERS ?= 2
 PYTEST := $(BIN)/pytest
-SUITE = $(PYTEST) -n $(WORKERS) --dist worksteal -m "not faults and not browser and not tethys$(1)"
+SUITE = $(PYTEST) -n $(WORKERS) --dist worksteal -m "not faults and not browser and not tethys and not condor$(1)"
 export OCEANID_APPS ?= hymod
 export PYTHONPATH := $(CURDIR)/examples$(if $(PYTHONPATH),:$(PYTHONPATH))
 # A cloud machine's proxy must not catch what the tests say to themselves.
