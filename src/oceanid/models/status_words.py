@@ -17,6 +17,12 @@ class StatusCategories:
     An app adds its custom words where it starts, for example in ``AppConfig.ready()``.
     """
 
+    STATUSES: ClassVar[tuple[tuple[str, str], ...]] = tuple(
+        (state.value, word) for state, word in JOB_WORDS.items()
+    )
+    VALID_STATUSES: ClassVar[list[str]] = [code for code, _ in STATUSES]
+    DISPLAY_STATUSES: ClassVar[list[str]] = [word for _, word in STATUSES]
+    REVERSE_STATUSES: ClassVar[dict[str, str]] = {word: code for code, word in STATUSES}
     PRE_RUNNING_STATUSES: ClassVar[list[str]] = [state.word for state in _WAITING]
     RUNNING_STATUSES: ClassVar[list[str]] = [state.word for state in _RUNNING]
     ACTIVE_STATUSES: ClassVar[list[str]] = [state.word for state in _ACTIVE]

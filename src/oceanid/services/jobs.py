@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 FINAL = [state.value for state in JOB_FINAL]
 OPEN = [Wanted.RUN.value, Wanted.PAUSE.value]
+UNEXECUTED = [JobState.PENDING.value, JobState.OTHER.value]
+"""What a draft may be in: its app may have given it a status of its own before it is executed."""
 
 
 def save_draft(job: Job) -> None:
@@ -103,7 +105,7 @@ def _submit(jobs: Sequence[Job], frozen: Sequence[Frozen], actor: AbstractBaseUs
         Job.objects.bulk_create(fresh)
         _number(fresh)
     for job, fixed in sorted(drafts, key=lambda each: each[0].pk):
-        _resubmit(job, fixed, now, before=[JobState.PENDING.value])
+        _resubmit(job, fixed, now, before=UNEXECUTED)
     events.write(
         events.job_event(
             job.pk,
@@ -305,7 +307,7 @@ def _resubmit(job: Job, frozen: Frozen, now: datetime, *, before: list[str]) -> 
         "priority",
         "workspace",
     )
-    if before == [JobState.PENDING.value]:
+    if before == UNEXECUTED:
         values |= {name: getattr(job, name) for name in drafted}
     rows = Job.objects.filter(pk=job.pk, state__in=before, attempt=job.attempt - 1)
     if not rows.update(version=F("version") + 1, **values):

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import AbstractBaseUser
 
 FINAL = [state.value for state in JOB_FINAL]
+NO_CUSTOM = frozenset({*FINAL, JobState.RESULTS_READY.value})
+"""Where a job that a scheduler runs keeps its state: a custom one would hide its end, and the
+results that are still to be processed."""
+TRIES = 20
 
 
 def set_status(
@@ -43,10 +47,28 @@ def set_status(
     if not word or len(word) > 255:
         raise InvalidSpecification("A status has 1 to 255 characters.", hint="Shorten it.")
     state = JobState.of_word(word) or _by_code(word)
-    if state is not None and job.spec:
+    for _ in range(TRIES):
+        if _set_once(job, word, state, message, actor):
+            break
+        job.refresh_from_db()
+    else:
+        raise IllegalTransition("The job changes too fast to set its status.", hint="Try again.")
+    job.refresh_from_db()
+
+
+def _set_once(
+    job: Job, word: str, state: JobState | None, message: str, actor: AbstractBaseUser | None
+) -> bool:
+    """Set the status if the job still is as this instance has it; False when it is not."""
+    if job.spec and state is not None:
         raise IllegalTransition(
             "The status of a job that a scheduler runs is observed, not set.",
             hint="Use stop, pause, resume or resubmit, or a custom status.",
+        )
+    if job.spec and job.state in NO_CUSTOM:
+        raise IllegalTransition(
+            f"The job is {job.status}; a custom status would hide how it ended.",
+            hint="Keep what the app makes of it in extended_properties.",
         )
     after = state or JobState.OTHER
     now = timezone.now()
@@ -56,13 +78,15 @@ def set_status(
     if after in JOB_FINAL:
         times["completion_time"] = now
     with transaction.atomic():
-        Job.objects.filter(pk=job.pk).update(
+        same = Job.objects.filter(pk=job.pk, state=job.state, attempt=job.attempt)
+        if not same.update(
             state=after.value,
             custom_status="" if state else word,
             status_message=message,
             version=F("version") + 1,
             **times,
-        )
+        ):
+            return False
         events.write(
             [
                 events.job_event(
@@ -77,7 +101,7 @@ def set_status(
                 )
             ]
         )
-    job.refresh_from_db()
+    return True
 
 
 def report_progress(job: Job, percent: int | None, message: str = "") -> None:
