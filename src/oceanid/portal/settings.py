@@ -91,6 +91,7 @@ SESSION_COOKIE_NAME = "oceanid_session"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "oceanid.portal.errors.forgery"
 SECURE_REFERRER_POLICY = "same-origin"
 if FILE.get("https", os.environ.get("OCEANID_HTTPS") == "1"):
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True

@@ -8,6 +8,7 @@ from django.urls import include, path
 
 from oceanid.conf import current
 from oceanid.portal.apps import shown_apps
+from oceanid.portal.doors import Door, LimitedAdminForm
 from oceanid.portal.views import home
 from oceanid.web import health
 
@@ -16,15 +17,16 @@ from oceanid.web import health
 admin.site.site_header = admin.site.site_title = current().admin_title
 admin.site.enable_nav_sidebar = False
 
+admin.site.login_form = LimitedAdminForm
+
+handler400 = "oceanid.portal.errors.bad_request"
+handler403 = "oceanid.portal.errors.forbidden"
+handler404 = "oceanid.portal.errors.not_found"
+handler500 = "oceanid.portal.errors.failure"
+
 urlpatterns = [
     path("", home, name="home"),
-    path(
-        "login/",
-        auth.LoginView.as_view(
-            template_name="oceanid_portal/login.html", redirect_authenticated_user=True
-        ),
-        name="login",
-    ),
+    path("login/", Door.as_view(), name="login"),
     path("logout/", auth.LogoutView.as_view(), name="logout"),
     path(
         "password/",
