@@ -240,7 +240,7 @@ def command(name: str) -> Command | None:
 def unknown(name: str) -> UnknownAttribute:
     """The error for a name that is no command and that no value refers to."""
     close = _close(name.lower())
-    hint = f"Did you mean {close[0]}? " if close else ""
+    hint = f"Did you mean {_ALIASES.get(close[0], close[0])}? " if close else ""
     return UnknownAttribute(
         f"The attribute “{name[:80]}” is not known.",
         hint=f"{hint}A macro of your own is known when a value uses it as $({name[:80]}).",

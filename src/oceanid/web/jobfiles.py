@@ -20,6 +20,7 @@ from django.utils.translation import gettext as _
 from oceanid.web.pages import CSP_OF_STRANGERS
 
 MOST_ENTRIES = 1000
+MOST_DEPTH = 64
 CHUNK = 256 * 1024
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -71,7 +72,7 @@ def parts_of(path: str) -> tuple[str, ...]:
         NotPlain: The path is absolute, goes upward, or is no path.
     """
     parts = tuple(part for part in path.split("/") if part not in ("", "."))
-    if path.startswith("/") or ".." in parts or "\0" in path or len(parts) > 64:
+    if path.startswith("/") or ".." in parts or "\0" in path or len(parts) > MOST_DEPTH:
         raise NotPlain(path)
     return parts
 
@@ -145,7 +146,8 @@ def _entry(found: os.DirEntry[str], folder: str) -> Entry:
         return Entry(shown, "", "other", None, None)
     kinds = {stat.S_IFDIR: "folder", stat.S_IFREG: "file", stat.S_IFLNK: "link"}
     kind = kinds.get(stat.S_IFMT(about.st_mode), "other")
-    path = "/".join([*parts_of(folder), found.name])
+    parts = [*parts_of(folder), found.name]
+    path = "/".join(parts) if len(parts) <= MOST_DEPTH else ""
     return Entry(
         name=shown,
         path=path if is_sayable and kind in ("folder", "file") else "",

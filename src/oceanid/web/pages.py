@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import render, resolve_url
+from django.shortcuts import redirect, render, resolve_url
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
@@ -25,6 +25,9 @@ CSP = (
 )
 CSP_OF_STRANGERS = "sandbox; default-src 'none'; frame-ancestors 'none'"
 """For what came out of a job: nothing in it runs, loads or is framed."""
+
+MOST_ADDRESS = 4000
+"""Longer addresses are not gone back to after the login: a redirect could not carry them."""
 
 View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
@@ -94,7 +97,8 @@ def _login(request: HttpRequest) -> HttpResponse:
         "Accept", "text/html"
     ).replace("*/*", "text/html"):
         return HttpResponse(_("Log in first."), status=401, content_type="text/plain")
-    return redirect_to_login(request.get_full_path(), login)
+    wanted = request.get_full_path()
+    return redirect_to_login(wanted, login) if len(wanted) <= MOST_ADDRESS else redirect(login)
 
 
 def _told(status: int, problem: Exception) -> tuple[str, str, str]:

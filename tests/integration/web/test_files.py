@@ -101,6 +101,17 @@ def test_names_are_text(reader: Client, job: Job, folder: Path) -> None:
         assert b"<img" not in answer.content
 
 
+def test_every_folder_that_is_offered_can_be_opened(reader: Client, job: Job, folder: Path) -> None:
+    (folder / "/".join("d" * 70)).mkdir(parents=True)
+    at = f"/compute/jobs/{job.pk}/files/"
+    for depth in (63, 64):
+        answer = reader.get(at + "/".join("d" * depth))
+        assert answer.status_code == 200
+        offered = f'/files/{"/".join("d" * (depth + 1))}"'.encode() in answer.content
+        assert offered is (depth == 63)
+    assert reader.get(at + "/".join("d" * 65)).status_code == 404
+
+
 def test_a_huge_directory_is_cut_and_says_so(reader: Client, job: Job, folder: Path) -> None:
     for number in range(1005):
         (folder / f"{number}").touch()

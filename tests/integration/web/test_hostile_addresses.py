@@ -57,3 +57,17 @@ def test_no_address_breaks_a_page(
     job = make_job(user=administrator)
     answer = client.get(address.replace("JOB", str(job.pk)))
     assert answer.status_code in (200, 302, 400, 404, 405), answer.status_code
+
+
+@pytest.mark.parametrize("verb", ["stop", "delete", "execute", "retry_results"])
+def test_a_number_without_end_is_no_job_to_act_on(
+    client: Client, administrator: User, verb: str
+) -> None:
+    client.force_login(administrator)
+    assert client.post(f"/compute/jobs/{HUGE}/do/{verb}/").status_code == 404
+
+
+def test_a_stranger_with_a_huge_address_is_sent_to_log_in_without_it(client: Client) -> None:
+    answer = client.get("/compute/jobs/?q=" + "a" * 60_000)
+    assert answer.status_code == 302
+    assert answer["Location"] == "/admin/login/"
