@@ -17,7 +17,7 @@ comma := ,
 
 .DEFAULT_GOAL := help
 .PHONY: help run setup setup-tethys test test-postgres test-browser test-tethys faults bench \
-	bench-local bench-pages bench-smoke lint format docs reference pictures requirements clean
+	bench-local bench-pages bench-pages-postgres bench-smoke lint format docs reference pictures requirements clean
 
 help:  ## List the commands
 	@echo "make COMMAND, where COMMAND is one of:"
@@ -50,15 +50,20 @@ faults: $(STAMP)  ## Kill, freeze and cut while jobs go through (ROUNDS=30)
 
 bench: bench-local bench-pages  ## Measure everything against its limits
 
-bench-local: $(STAMP)  ## Measure the local engine and execute() against their baselines
+bench-local: $(STAMP)  ## Measure the local engine and execute() against their baselines, and idle cost
 	$(BIN)/python -m benchmarks.local $(ARGS)
+	$(BIN)/python -m benchmarks.idle
 
 bench-pages: $(STAMP)  ## Measure the pages with 1,000,000 jobs against 1,000
 	$(BIN)/python -m benchmarks.pages $(ARGS)
 
+bench-pages-postgres: $(STAMP)  ## The same on a private PostgreSQL cluster, made for it and removed
+	$(BIN)/python tools/with_postgres.py $(BIN)/python -m benchmarks.pages --postgres $(ARGS)
+
 bench-smoke: $(STAMP)  ## See that the benchmarks work, on small numbers
 	$(BIN)/python -m benchmarks.local --smoke
 	$(BIN)/python -m benchmarks.pages --smoke
+	$(BIN)/python -m benchmarks.idle --smoke
 
 lint: $(STAMP)  ## Check style, types, walls, migrations and what must not be in a file
 	$(BIN)/ruff check .

@@ -1,0 +1,143 @@
+"""Pages of a portal with 1,000,000 jobs against the same pages of one with 1,000.
+
+    python -m benchmarks.pages [--rounds 5] [--smoke] [--only TEXT] [--all]
+    python tools/with_postgres.py python -m benchmarks.pages --postgres
+
+Real requests through Django's test client, as an administrator who sees all jobs, as a user with
+50 and as one with a tenth of all. Prints what is slowest, and every figure with ``--all``; the
+exit code is 1 when one falls short.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+from benchmarks import filled
+from benchmarks.figures import Rounds, Verdict
+from benchmarks.filled import Size
+from benchmarks.visitor import Visitor
+
+SMALL, LARGE = Size(jobs=1000, tasks=10), Size(jobs=1_000_000, tasks=100_000)
+SMOKE = Size(jobs=2000, tasks=50)
+RATIO = 1.5
+MOST_QUERIES = 18
+SEARCH_S = 2.5
+SHOWN = 15
+SMOKE_PAGES = 12
+
+
+def main() -> int:
+    """Measure, print, and return the exit code."""
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--smoke", action="store_true", help="small numbers, no limits of time")
+    parser.add_argument("--postgres", action="store_true", help="on OCEANID_TEST_POSTGRES")
+    parser.add_argument("--only", default="", help="only pages whose names have this in them")
+    parser.add_argument("--all", action="store_true", help="print every figure")
+    given = parser.parse_args()
+    verdict = Verdict()
+    with _portals(SMOKE if given.smoke else LARGE, given) as (small, large):
+        names = {
+            kind: [name for name in each if given.only in name]
+            for kind, each in large.names().items()
+        }
+        if given.smoke:
+            names = {kind: each[:: len(each) // SMOKE_PAGES + 1] for kind, each in names.items()}
+        compared = [*names["lists"], *names["others"]]
+        _look(small, large, compared, verdict)
+        if not given.smoke:
+            _compare(small, large, compared, verdict, given)
+            _bound(large, names["anywhere"], verdict)
+    return verdict.exit_code()
+
+
+@contextmanager
+def _portals(size: Size, given: Namespace) -> Iterator[tuple[Visitor, Visitor]]:
+    """Both portals, each behind its process."""
+    filled.forget_others(size)
+    databases = {"small": "", "large": ""}
+    if given.postgres:
+        databases = {name: _new_database(name) for name in databases}
+    with (
+        closing(Visitor(SMALL, database=databases["small"])) as small,
+        closing(Visitor(size, database=databases["large"])) as large,
+    ):
+        yield small, large
+
+
+def _look(small: Visitor, large: Visitor, names: list[str], verdict: Verdict) -> None:
+    """Each page answers, counts nothing without a bound, and asks a fixed number of queries."""
+    wrong, most = [], 0
+    for name in names:
+        few, many = small.look(name), large.look(name)
+        most = max(most, many["queries"])
+        if many["queries"] > MOST_QUERIES:
+            wrong.append(f"{name}: {many['queries']} queries")
+        wrong += [f"{name}: {each['trouble']}" for each in (few, many) if each["trouble"]]
+    for each in wrong:
+        print(f"        {each}")
+    verdict.at_most(f"{len(names)} pages: those that are wrong", len(wrong), 0)
+    verdict.at_most("queries of the page with the most", most, MOST_QUERIES)
+
+
+def _compare(
+    small: Visitor, large: Visitor, names: list[str], verdict: Verdict, given: Namespace
+) -> None:
+    """Each page against itself, the two portals in turn; a slow one is measured once more."""
+    ratios: dict[str, tuple[float, float, float]] = {}
+    for name in names:
+        ratios[name] = _ratio(small, large, name, given.rounds)
+        if ratios[name][0] > RATIO:
+            ratios[name] = _ratio(small, large, name, 3 * given.rounds)
+    slowest = sorted(ratios, key=lambda name: -ratios[name][0])
+    for number, name in enumerate(slowest):
+        ratio, few, many = ratios[name]
+        if given.all or number < SHOWN or ratio > RATIO:
+            detail = f"{many * 1000:.1f} ms, small {few * 1000:.1f} ms"
+            verdict.at_most(name, ratio, RATIO, detail)
+
+
+def _ratio(small: Visitor, large: Visitor, name: str, rounds: int) -> tuple[float, float, float]:
+    measured = Rounds()
+    measured.run(
+        rounds,
+        {"small": lambda: _seconds(small, name), "large": lambda: _seconds(large, name)},
+    )
+    return measured.ratio("large", "small"), measured.median("small"), measured.median("large")
+
+
+def _seconds(visitor: Visitor, name: str) -> float:
+    seconds: float = visitor.visit(name)["seconds"]
+    return seconds
+
+
+def _bound(large: Visitor, names: list[str], verdict: Verdict) -> None:
+    """A search through all names takes as long as it may, and says so when it was cut."""
+    for name in names:
+        seconds = _seconds(large, name)
+        told = large.look(name)["told_cut"]
+        detail = "s; it says that it was cut" if told else "s; it was not cut"
+        verdict.at_most(f"a search for {name}", seconds, SEARCH_S, detail)
+
+
+def _new_database(name: str) -> str:
+    """Make an empty database in the cluster; gives its address."""
+    import psycopg
+    from psycopg import sql
+
+    address = os.environ.get("OCEANID_TEST_POSTGRES", "")
+    if not address:
+        raise SystemExit("There is no OCEANID_TEST_POSTGRES: run it with tools/with_postgres.py.")
+    fresh = f"bench_{name}"
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(fresh)))
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(fresh)))
+    return f"{address.rpartition('/')[0]}/{fresh}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

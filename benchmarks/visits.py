@@ -1,0 +1,171 @@
+"""Which pages are measured: their addresses in one portal, whatever its size."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from benchmarks.filled import (
+    ADMIN,
+    COMMON_APP,
+    COMMON_SCHEDULER,
+    FEW,
+    MANY,
+    RARE_APP,
+    RARE_SCHEDULER,
+)  # fmt: skip
+
+JOBS = "/compute/jobs/"
+ADMIN_JOBS = "/admin/oceanid/job/"
+PREFIX = "simulate"
+RECENT = "2025-12-01"
+FILTERS = {
+    "status": ("Complete", "Held", "active"),
+    "app": (COMMON_APP, RARE_APP),
+    "scheduler": (COMMON_SCHEDULER, RARE_SCHEDULER),
+    "since": (RECENT,),
+    "q": (PREFIX,),
+}
+"""The values that are combined, two by two: common ones and rare ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One page: who opens it, and where it is."""
+
+    person: str
+    address: str
+
+
+def lists() -> Iterator[tuple[str, Visit]]:
+    """Every list that the measurement compares, by name."""
+    yield from _orders(ADMIN, "all")
+    yield from _orders(MANY, "mine")
+    yield from _orders(FEW, "mine", only_first=True)
+    for person, scope in ((ADMIN, "all"), (MANY, "mine"), (FEW, "mine"), (FEW, "groups")):
+        yield from _searches(person, scope)
+        yield from _pairs(person, scope, rare=person != FEW)
+
+
+def others() -> Iterator[tuple[str, Visit]]:
+    """The pages around the list, and the site admin's."""
+    from django.urls import reverse
+
+    from oceanid.models import Job, JobEvent, Scheduler
+
+    one = Job.objects.latest("id").pk
+    events = JobEvent.objects.latest("id").pk
+    ids = ",".join(str(pk) for pk in Job.objects.order_by("-id").values_list("pk", flat=True)[:50])
+    job = f"{JOBS}{one}/"
+    failed, rare = f"{ADMIN_JOBS}?status=ERR", f"app={RARE_APP}"
+    place = f"scheduler__id__exact={Scheduler.objects.get(name=COMMON_SCHEDULER).pk}"
+    for name, address in {
+        "rows that changed": f"{JOBS}rows/?ids={ids}",
+        "changes since": f"/compute/live/changes/?since={events - 30}",
+        "job: page": job,
+        "job: all events": f"{job}?events=all",
+        "job: events further back": f"{job}?events=all&{_after('id', (events + 3) // 2, 'eafter')}",
+        "job: last tasks": f"{job}?tat=last",
+        "job: failed tasks": f"{job}?tstate=ERR",
+        "job: tasks held, of which there are none": f"{job}?tstate=HLD",
+        "admin: jobs": ADMIN_JOBS,
+        "admin: jobs, a further page": f"{ADMIN_JOBS}?p=5",
+        "admin: jobs of a common status": f"{ADMIN_JOBS}?status=COM",
+        "admin: jobs of a rare status": f"{ADMIN_JOBS}?status=HLD",
+        "admin: jobs of an app with a status": f"{failed}&app={COMMON_APP}",
+        "admin: jobs of a rare app with a status": f"{failed}&{rare}",
+        "admin: jobs of a scheduler with a status": f"{failed}&{place}",
+        "admin: jobs of an app on a scheduler": f"{ADMIN_JOBS}?{rare}&{place}",
+        "admin: jobs by a beginning": f"{ADMIN_JOBS}?q={PREFIX}",
+        "admin: job": reverse("admin:oceanid_job_change", args=[one]),
+        "admin: schedulers": "/admin/oceanid/scheduler/",
+        "admin: a scheduler": "/admin/oceanid/scheduler/2/change/",
+    }.items():
+        yield name, Visit(ADMIN, address)
+
+
+def anywhere() -> Iterator[tuple[str, Visit]]:
+    """Searches for a part of everyone's names, which need only be bounded in time."""
+    for name, text in (("in many", "late 1"), ("in few", "test” 7"), ("in none", "no such thing")):
+        asked = {"scope": "all", "q": text, "match": "any"}
+        yield f"a part {name}", Visit(ADMIN, f"{JOBS}?{urlencode(asked)}")
+        yield (
+            f"a part {name}, of a status",
+            Visit(ADMIN, f"{JOBS}?{urlencode(asked | {'status': 'Error'})}"),
+        )
+
+
+def _visit(person: str, scope: str, what: str, **asked: str) -> tuple[str, Visit]:
+    query = urlencode({"scope": scope} | asked)
+    return f"{person} {scope}: {what}", Visit(person, f"{JOBS}?{query}")
+
+
+def _orders(person: str, scope: str, *, only_first: bool = False) -> Iterator[tuple[str, Visit]]:
+    """The first, a middle and the last page in every order."""
+    from oceanid.services.listing import SORTS
+
+    for sort in [*SORTS, *(f"-{sort}" for sort in SORTS)]:
+        yield _visit(person, scope, f"by {sort}, first page", sort=sort)
+        if only_first:
+            continue
+        yield _visit(person, scope, f"by {sort}, last page", sort=sort, at="last")
+        middle = _middle(person, scope, sort)
+        yield _visit(person, scope, f"by {sort}, middle page", sort=sort, after=middle)
+
+
+def _searches(person: str, scope: str) -> Iterator[tuple[str, Visit]]:
+    from oceanid.models import Job
+
+    job = Job.objects.filter(user__username=MANY if person == ADMIN else person).first()
+    assert job is not None
+    yield _visit(person, scope, "search by number", q=f"#{job.pk}")
+    yield _visit(person, scope, "search by uuid", q=str(job.uuid))
+    yield _visit(person, scope, "search by a whole name", q=job.name)
+    yield _visit(person, scope, "search by a beginning", q=PREFIX)
+    yield _visit(person, scope, "search by a beginning, last page", q=PREFIX, at="last")
+    for sort in ("created", "-ended", "status"):
+        yield _visit(person, scope, f"search by a beginning, by {sort}", q=PREFIX, sort=sort)
+
+
+def _pairs(person: str, scope: str, *, rare: bool) -> Iterator[tuple[str, Visit]]:
+    """Two filters combined; the last page and other orders of the common ones."""
+    single = [
+        (name, value)
+        for name, values in FILTERS.items()
+        for value in (values if rare else values[:1])
+    ]
+    common = {values[0] for values in FILTERS.values()}
+    for (one, first), (two, second) in itertools.combinations(single, 2):
+        if one == two:
+            continue
+        asked = {one: first, two: second}
+        told = " ".join(f"{name}={value}" for name, value in asked.items())
+        yield _visit(person, scope, told, **asked)
+        if person != FEW and "q" not in asked and common.issuperset(asked.values()):
+            yield _visit(person, scope, f"{told}, last page", at="last", **asked)
+            yield _visit(person, scope, f"{told}, by ended", sort="ended", **asked)
+
+
+def _middle(person: str, scope: str, sort: str) -> str:
+    from django.contrib.auth.models import User
+
+    from oceanid.services import keyset, listing
+
+    user = User.objects.get(username=person)
+    order = listing.Asked(sort=sort, scope=scope).order
+    jobs = listing._scope(listing.Asked(scope=scope), user)
+    if order.nullable:
+        jobs = jobs.filter(**{f"{order.field}__isnull": False})
+    sign = "-" if order.descending else ""
+    ordered = jobs.order_by(f"{sign}{order.field}", f"{sign}{order.tie}")
+    return keyset.token(ordered[jobs.count() // 2], order)
+
+
+def _after(field: str, pk: int, parameter: str) -> str:
+    from oceanid.models import JobEvent
+    from oceanid.services import keyset
+
+    row = JobEvent.objects.get(pk=pk)
+    return urlencode({parameter: keyset.token(row, keyset.Order(field, descending=True))})
