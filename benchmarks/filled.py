@@ -10,11 +10,10 @@ from __future__ import annotations
 import hashlib
 import itertools
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from random import Random
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
@@ -25,6 +24,7 @@ ADMIN, FEW, MANY = "admin", "few", "many"
 FEW_JOBS, SHARED_JOBS = 50, 20
 LATEST = datetime(2026, 1, 1, tzinfo=UTC)
 SPAN = timedelta(days=730)
+_SECONDS = int((LATEST - SPAN).timestamp())
 RARE_APP, COMMON_APP = "app_39", "app_00"
 RARE_SCHEDULER, COMMON_SCHEDULER = "place_7", "place_0"
 
@@ -79,7 +79,6 @@ def fill(size: Size) -> None:
 
     from oceanid.models import Job, JobEvent, Scheduler, Task
 
-    chance = Random(1)
     names = [ADMIN, FEW, MANY, *(f"user_{number}" for number in range(USERS))]
     User.objects.bulk_create(
         User(username=name, password="!", is_staff=name == ADMIN, is_superuser=name == ADMIN)
@@ -94,9 +93,19 @@ def fill(size: Size) -> None:
         for model in (Job, Task, JobEvent):
             for index in model._meta.indexes:
                 editor.remove_index(model, index)
-    _write(Job, _jobs(size, chance, users, [place.pk for place in places]))
-    _write(Task, _tasks(size))
-    _write(JobEvent, _events(size))
+    if not _is_postgresql():
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA synchronous=OFF")
+    _write(Job, size.jobs, _jobs(size, users, [place.pk for place in places]))
+    one = Job.objects.create(
+        type="CONDOR", app=COMMON_APP, name="the one with tasks", name_key="the one with tasks",
+        user_id=users[ADMIN], state="VCP", wanted="RUN", attempt=1, scheduler=places[0],
+        num_jobs=size.tasks, tasks_made=size.tasks, tasks_error=2, tasks_complete=size.tasks - 2,
+        creation_time=LATEST, execute_time=LATEST, start_time=LATEST,
+        completion_time=LATEST + timedelta(hours=1),
+    )  # fmt: skip
+    _write(Task, size.tasks, _tasks(size, one.pk))
+    _write(JobEvent, 3 + 4 * size.tasks, _events(one.pk))
     with connection.schema_editor() as editor:
         for model in (Job, Task, JobEvent):
             for index in model._meta.indexes:
@@ -109,136 +118,137 @@ def fill(size: Size) -> None:
     _settle()
 
 
-def _jobs(
-    size: Size, chance: Random, users: dict[str, int], places: Sequence[int]
-) -> Iterator[dict[str, Any]]:
-    others = [users[f"user_{number}"] for number in range(USERS)]
+def _jobs(size: Size, users: dict[str, int], places: Sequence[int]) -> dict[str, str]:
+    """Each column as an expression of the row's number ``n`` and of ``state``."""
+    created = f"({_SECONDS} + n * {int(SPAN.total_seconds())} / {size.jobs})"
+    started = f"({created} + {_dice(1, 86_400)})"
+    ended = f"({started} + 1 + {_dice(2, 400_000)})"
+    word = _dice(3, len(_WORDS))
+    number = f"' ' || {_dice(4, size.jobs)}"
+    keys = [each.casefold() for each in _WORDS]
     # A few people, apps and schedulers have most of the jobs, and many have few.
-    weights = list(itertools.accumulate(1 / (rank + 1) for rank in range(USERS)))
-    apps = list(itertools.accumulate(1 / (rank + 1) ** 2 for rank in range(APPS)))
-    at = list(itertools.accumulate(1 / (rank + 1) ** 3 for rank in range(SCHEDULERS)))
-    states, counts = list(_STATES), list(itertools.accumulate(_STATES.values()))
+    other = f"{users['user_0']} + {_dice(5, USERS)} * {_dice(6, USERS)} / {USERS}"
+    apps = {f"'app_{rank:02}'": 10_000 // (rank + 1) ** 2 + 1 for rank in range(APPS)}
+    at = {str(pk): 1000 // (rank + 1) ** 3 + 1 for rank, pk in enumerate(places)}
     every = size.jobs // FEW_JOBS
-    for number in range(1, size.jobs + 1):
-        name = f"{_WORDS[chance.randrange(len(_WORDS))]} {chance.randrange(size.jobs)}"
-        state = chance.choices(states, cum_weights=counts)[0]
-        created = LATEST - SPAN + SPAN * (number / size.jobs)
-        started = created + timedelta(seconds=chance.randrange(1, 86_400))
-        ended = started + timedelta(seconds=chance.randrange(1, 400_000))
-        if number % every == 1:
-            owner = users[FEW]
-        elif number % 10 == 2:
-            owner = users[MANY]
-        else:
-            owner = chance.choices(others, cum_weights=weights)[0]
-        # Jobs that only an app runs have no scheduler.
-        is_own = chance.random() < 0.05
-        place = chance.choices(places, cum_weights=at)[0]
-        yield {
-            "id": number,
-            "uuid": f"{chance.getrandbits(128):032x}",
-            "type": "BASIC" if is_own else "CONDOR",
-            "app": f"app_{chance.choices(range(APPS), cum_weights=apps)[0]:02}",
-            "name": name,
-            "name_key": name.casefold()[:100],
-            "user_id": owner,
-            "state": state,
-            "custom_status": "Half-way" if state == "OTH" else "",
-            "creation_time": _text(created),
-            "execute_time": None if state == "PEN" else _text(created),
-            "start_time": None if state in _UNSTARTED else _text(started),
-            "completion_time": None if state in _UNENDED else _text(ended),
-            "scheduler_id": None if is_own else place,
-            "progress": 50 if state == "RUN" else None,
-            "wanted": "DRA" if state == "PEN" else "RUN",
-            "attempt": 0 if state == "PEN" else 1,
-            "tasks_complete": 1 if state == "COM" else 0,
-        }
-    # The one whose page is opened, behind all others.
-    yield {
-        "id": size.jobs + 1, "uuid": f"{1:032x}", "type": "CONDOR", "app": COMMON_APP,
-        "name": "the one with tasks", "name_key": "the one with tasks", "user_id": users[ADMIN],
-        "state": "VCP", "custom_status": "", "creation_time": _text(LATEST),
-        "execute_time": _text(LATEST), "start_time": _text(LATEST),
-        "completion_time": _text(LATEST + timedelta(hours=1)), "scheduler_id": places[0],
-        "progress": None, "wanted": "RUN", "attempt": 1, "tasks_complete": size.tasks - 2,
-    }  # fmt: skip
-
-
-def _tasks(size: Size) -> Iterator[dict[str, Any]]:
-    for index in range(size.tasks):
-        # The first and the last failed: whoever looks for these must not read all the others.
-        failed = index in (0, size.tasks - 1)
-        yield {
-            "id": index + 1,
-            "job_id": size.jobs + 1,
-            "index": index,
-            "state": "ERR" if failed else "COM",
-            "exit_code": 1 if failed else 0,
-            "start_time": _text(LATEST + timedelta(seconds=index / 50)),
-            "completion_time": _text(LATEST + timedelta(seconds=index / 50 + 10)),
-            "cpu_s": 9.5,
-            "host": f"node-{index % 50}",
-        }
-
-
-def _events(size: Size) -> Iterator[dict[str, Any]]:
-    number = itertools.count(1)
-    own = [("PEN", "SUB"), ("SUB", "RUN"), ("RUN", "VCP")]
-    tasks = [("QUE", "SUB"), ("SUB", "RUN"), ("RUN", "TRA"), ("TRA", "COM")]
-    for before, after in own:
-        yield _event(next(number), size, None, "state", before, after)
-    for index in range(size.tasks):
-        for before, after in tasks:
-            yield _event(next(number), size, index + 1, "task", before, after)
-
-
-def _event(
-    number: int, size: Size, task: int | None, kind: str, before: str, after: str
-) -> dict[str, Any]:
-    at = _text(LATEST + timedelta(seconds=number / 100))
+    unstarted, unended = (
+        ", ".join(f"'{state}'" for state in sorted(states)) for states in (_UNSTARTED, _UNENDED)
+    )
+    is_own = f"{_dice(9, 20)} = 0"  # jobs that only an app runs have no scheduler
     return {
-        "id": number, "job_id": size.jobs + 1, "task_id": task, "attempt": 1, "kind": kind,
-        "before": before, "after": after, "at": at,
-    }  # fmt: skip
+        "id": "n",
+        "uuid": _uuid(_dice(10, 2**31), "n"),
+        "type": f"CASE WHEN {is_own} THEN 'BASIC' ELSE 'CONDOR' END",
+        "app": _weighted(7, apps),
+        "name": f"{_chosen(word, _WORDS)} || {number}",
+        "name_key": f"{_chosen(word, keys)} || {number}",
+        "user_id": f"CASE WHEN n % {every} = 1 THEN {users[FEW]}"
+        f" WHEN n % 10 = 2 THEN {users[MANY]} ELSE {other} END",
+        "state": "state",
+        "custom_status": "CASE WHEN state = 'OTH' THEN 'Half-way' ELSE '' END",
+        "creation_time": _time(created),
+        "execute_time": f"CASE WHEN state <> 'PEN' THEN {_time(created)} END",
+        "start_time": f"CASE WHEN state NOT IN ({unstarted}) THEN {_time(started)} END",
+        "completion_time": f"CASE WHEN state NOT IN ({unended}) THEN {_time(ended)} END",
+        "scheduler_id": f"CASE WHEN NOT {is_own} THEN {_weighted(8, at)} END",
+        "progress": "CASE WHEN state = 'RUN' THEN 50 END",
+        "wanted": "CASE WHEN state = 'PEN' THEN 'DRA' ELSE 'RUN' END",
+        "attempt": "CASE WHEN state = 'PEN' THEN 0 ELSE 1 END",
+        "tasks_complete": "CASE WHEN state = 'COM' THEN 1 ELSE 0 END",
+    }
 
 
-def _write(model: Any, rows: Iterable[dict[str, Any]]) -> None:
+def _tasks(size: Size, job: int) -> dict[str, str]:
+    # The first and the last failed: whoever looks for these must not read all the others.
+    failed = f"n IN (1, {size.tasks})"
+    return {
+        "id": "n",
+        "job_id": str(job),
+        "index": "n - 1",
+        "state": f"CASE WHEN {failed} THEN 'ERR' ELSE 'COM' END",
+        "exit_code": f"CASE WHEN {failed} THEN 1 ELSE 0 END",
+        "start_time": _time(f"({_SECONDS} + n / 50)"),
+        "completion_time": _time(f"({_SECONDS} + n / 50 + 10)"),
+        "cpu_s": "9.5",
+        "host": "'node-' || n % 50",
+    }
+
+
+def _events(job: int) -> dict[str, str]:
+    """Four of each task; the first three of all are the job's own."""
+    moves = ("QUE", "SUB", "RUN", "TRA", "COM")
+    return {
+        "id": "n",
+        "job_id": str(job),
+        "task_id": "CASE WHEN n > 3 THEN n / 4 END",
+        "attempt": "1",
+        "kind": "CASE WHEN n > 3 THEN 'task' ELSE 'state' END",
+        "before": _chosen("n % 4", moves[:4]),
+        "after": _chosen("n % 4", moves[1:]),
+        "at": _time(f"({_SECONDS} + n / 100)"),
+    }
+
+
+def _write(model: Any, count: int, columns: dict[str, str]) -> None:
     """Write rows that say some of the columns; the others get the field's default."""
     from django.core.management.color import no_style
     from django.db import connection
 
-    rows = iter(rows)
-    first = next(rows)
     quote = connection.ops.quote_name
-    table, said = quote(model._meta.db_table), [quote(name) for name in first]
-    constants = {
-        quote(field.column): _literal(field)
-        for field in model._meta.concrete_fields
-        if field.column not in first
-    }
-    into = f"INSERT INTO {table} ({', '.join([*said, *constants])})"
-    values = (tuple(row.values()) for row in itertools.chain([first], rows))
+    whole = {field.column: _literal(field) for field in model._meta.concrete_fields} | columns
+    statement = f"""
+        INSERT INTO {quote(model._meta.db_table)} ({", ".join(map(quote, whole))})
+        WITH RECURSIVE numbers(n) AS (
+            SELECT CAST(1 AS bigint) UNION ALL SELECT n + 1 FROM numbers WHERE n < {count}
+        )
+        SELECT {", ".join(whole.values())}
+        FROM (SELECT n, {_weighted(0, {f"'{name}'": each for name, each in _STATES.items()})}
+              AS state FROM numbers) AS rows
+    """
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute(
-                f"CREATE TEMP TABLE staged AS SELECT {', '.join(said)} FROM {table} WITH NO DATA"
-            )
-            with cursor.copy(f"COPY staged ({', '.join(said)}) FROM STDIN") as copy:
-                for value in values:
-                    copy.write_row(value)
-            chosen = ", ".join([*said, *constants.values()])
-            cursor.execute(f"{into} SELECT {chosen} FROM staged")
-            cursor.execute("DROP TABLE staged")
-            for statement in connection.ops.sequence_reset_sql(no_style(), [model]):
-                cursor.execute(statement)
-            return
-        cursor.execute("PRAGMA synchronous=OFF")
-        cursor.execute("BEGIN")
-        places = ", ".join([*["?"] * len(said), *constants.values()])
-        # Below Django, which would look at each of a million statements' placeholders.
-        connection.connection.executemany(f"{into} VALUES ({places})", values)
-        cursor.execute("COMMIT")
+        cursor.execute(statement)
+        for reset in connection.ops.sequence_reset_sql(no_style(), [model]):
+            cursor.execute(reset)
+
+
+def _dice(which: int, sides: int) -> str:
+    """A number below ``sides`` that looks as if it had nothing to do with ``n``."""
+    return f"((n * {7_368_787 + 15_485_863 * which} + {which * 7919}) % 2147483647 % {sides})"
+
+
+def _chosen(number: str, texts: Sequence[str]) -> str:
+    cases = (
+        "WHEN {} THEN '{}'".format(place, text.replace("'", "''"))
+        for place, text in enumerate(texts)
+    )
+    return f"CASE {number} {' '.join(cases)} END"
+
+
+def _weighted(which: int, weights: dict[str, int]) -> str:
+    """One of some expressions, each as often as its weight says."""
+    sums = itertools.accumulate(weights.values())
+    dice = _dice(which + 20, sum(weights.values()))
+    cases = (f"WHEN {dice} < {most} THEN {each}" for each, most in zip(weights, sums, strict=True))
+    return f"CASE {' '.join(cases)} END"
+
+
+def _uuid(high: str, low: str) -> str:
+    if _is_postgresql():
+        return f"(lpad(to_hex({high}), 16, '0') || lpad(to_hex({low}), 16, '0'))::uuid"
+    return f"printf('%016x%016x', {high}, {low})"
+
+
+def _time(seconds: str) -> str:
+    """Seconds since 1970 as the database keeps a time."""
+    if _is_postgresql():
+        return f"to_timestamp({seconds})"
+    return f"strftime('%Y-%m-%d %H:%M:%S', {seconds}, 'unixepoch')"
+
+
+def _is_postgresql() -> bool:
+    from django.db import connection
+
+    return connection.vendor == "postgresql"
 
 
 def _literal(field: Any) -> str:
@@ -264,21 +274,7 @@ def _settle() -> None:
     from django.db import connection
 
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
+        if _is_postgresql():
             cursor.execute("VACUUM ANALYZE")
         else:
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-def _text(moment: datetime) -> str:
-    """A time in UTC as both databases read it."""
-    return moment.strftime("%Y-%m-%d %H:%M:%S.%f") + _ZONE[_vendor()]
-
-
-_ZONE = {"sqlite": "", "postgresql": "+00"}
-
-
-def _vendor() -> str:
-    from django.db import connection
-
-    return connection.vendor
