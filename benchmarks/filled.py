@@ -176,15 +176,17 @@ def _tasks(size: Size, job: int) -> dict[str, str]:
 
 def _events(job: int) -> dict[str, str]:
     """Four of each task; the first three of all are the job's own."""
-    moves = ("QUE", "SUB", "RUN", "TRA", "COM")
+    own, moves = ("PEN", "SUB", "RUN", "VCP"), ("QUE", "SUB", "RUN", "TRA", "COM")
     return {
         "id": "n",
         "job_id": str(job),
         "task_id": "CASE WHEN n > 3 THEN n / 4 END",
         "attempt": "1",
         "kind": "CASE WHEN n > 3 THEN 'task' ELSE 'state' END",
-        "before": _chosen("n % 4", moves[:4]),
-        "after": _chosen("n % 4", moves[1:]),
+        "before": f"CASE WHEN n > 3 THEN {_chosen('n % 4', moves[:4])}"
+        f" ELSE {_chosen('n - 1', own[:3])} END",
+        "after": f"CASE WHEN n > 3 THEN {_chosen('n % 4', moves[1:])}"
+        f" ELSE {_chosen('n - 1', own[1:])} END",
         "at": _time(f"({_SECONDS} + n / 100)"),
     }
 
