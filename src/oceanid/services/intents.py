@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from oceanid.models import Job, JobEvent, JobQuerySet, Task, WorkflowEdge, WorkflowNode
-from oceanid.services import events, observe, paths, workflow_run
+from oceanid.services import events, inputs, observe, paths, workflow_run
 from oceanid.services.job_update import JobChange, apply_changes
 from oceanid.services.leases import Hold, guard
 from oceanid.states import JobState, TaskState, Wanted
@@ -75,24 +75,13 @@ def stage(job: Job) -> None:
     """
     directory = paths.job_dir(job)
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _copy(job.remote_input_files, directory)
+    inputs.bring(job.remote_input_files, directory)
     if job.spec.get("workflow"):
         nodes = WorkflowNode.objects.filter(workflow_id=job.pk).exclude(
             remote_input_files=[], dir=""
         )
         for folder, files in nodes.values_list("dir", "remote_input_files"):
-            _copy(files, directory / folder if folder else directory)
-
-
-def _copy(files: Sequence[str], directory: Path) -> None:
-    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for name in files:
-        source, target = Path(name), directory / Path(name).name
-        if source.is_dir():
-            shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
-        elif not (target.exists() and target.samefile(source)):
-            shutil.copy2(source, target.with_name(f".{target.name}.part"))
-            target.with_name(f".{target.name}.part").replace(target)
+            inputs.bring(files, directory, folder=folder)
 
 
 def staged(hold: Hold, job: Job) -> None:
