@@ -296,6 +296,26 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class OfferedKey:
+    """A host key that a machine showed and that was not accepted.
+
+    Args:
+        host: The machine.
+        key: The key in OpenSSH's format.
+        fingerprint: Its fingerprint, as ``ssh-keygen -l`` prints it.
+        option: The option of the record that it belongs into once a person has accepted it.
+        is_changed: Whether another key was accepted before; then this one can't be accepted
+            until that one is removed.
+    """
+
+    host: str
+    key: str
+    fingerprint: str
+    option: str = "host_key"
+    is_changed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class CheckReport:
     """What a look at a scheduler came to.
 
@@ -303,11 +323,13 @@ class CheckReport:
         health: The sum of it.
         steps: Each thing that was looked at, in order.
         capacity: For an engine without a queue: what it can run at once.
+        offered_key: A host key that a person must look at.
     """
 
     health: Health
     steps: tuple[Step, ...]
     capacity: Capacity | None = None
+    offered_key: OfferedKey | None = None
 
     @property
     def message(self) -> str:

@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from django import forms
-from django.contrib import admin
-from django.core.exceptions import ValidationError
-from django.http import HttpRequest
+from django.contrib import admin, messages
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
+from django.shortcuts import get_object_or_404
+from django.template.loader import render_to_string
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from oceanid.engines.registry import installed
+from oceanid.admin.scheduler_form import AccountForm, SchedulerForm
+from oceanid.errors import OceanidError
 from oceanid.models import AppScheduler, Scheduler
+from oceanid.services.scheduler_health import accept_host_key, want_check
 from oceanid.states import Health
 
 if TYPE_CHECKING:
-    _Form = forms.ModelForm[Scheduler]
+    _AccountInline = admin.StackedInline[Scheduler, Scheduler]
+    _Inline = type[admin.options.InlineModelAdmin[Any, Any]]
     _SchedulerAdmin = admin.ModelAdmin[Scheduler]
     _AppSchedulerAdmin = admin.ModelAdmin[AppScheduler]
 else:
-    _Form, _SchedulerAdmin, _AppSchedulerAdmin = (
-        forms.ModelForm,
+    _AccountInline, _SchedulerAdmin, _AppSchedulerAdmin = (
+        admin.StackedInline,
         admin.ModelAdmin,
         admin.ModelAdmin,
     )
@@ -30,70 +43,23 @@ else:
 _TONES = {Health.OK: "done", Health.DEGRADED: "held", Health.UNREACHABLE: "bad"}
 
 
-class SecretsField(forms.JSONField):
-    """A JSON object that is typed in, and shown as nothing before."""
+class AccountInline(_AccountInline):
+    """People's own accounts at a scheduler."""
 
-    def prepare_value(self, value: Any) -> Any:
-        """Nothing where nothing was typed, not JSON's word for it."""
-        return "" if value is None else super().prepare_value(value)
+    model = Scheduler
+    fk_name = "parent"
+    form = AccountForm
+    extra = 0
+    verbose_name = _("person's own account")
+    verbose_name_plural = _("people's own accounts")
+    fields = ("person", "user", "key_path", "private_key", "passphrase", "enabled", "answers")
+    readonly_fields = ("answers",)
+    raw_id_fields = ("person",)
 
-
-class SchedulerForm(_Form):
-    """A scheduler record; its secrets go in and never come out again."""
-
-    engine = forms.ChoiceField(label=_("Engine"))
-    new_secrets = SecretsField(
-        label=_("Secrets"),
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 3, "autocomplete": "off", "spellcheck": "false"}),
-        help_text=_(
-            "A JSON object, for example {“password”: “…”}. What is stored is never shown; "
-            "left blank it stays as it is."
-        ),
-    )
-
-    class Meta:
-        model = Scheduler
-        fields = ("name", "engine", "config", "enabled", "groups")
-        help_texts = {"config": _("A JSON object with the engine's options.")}
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        choices = []
-        for entry in installed():
-            title = entry.engine.title if entry.engine is not None else entry.name
-            told = f"{title} ({entry.name})"
-            choices.append((entry.name, f"{told}: {entry.problem}" if entry.problem else told))
-        present = self.instance.engine
-        if present and present not in dict(choices):
-            choices.append((present, f"{present}: {_('not installed')}"))
-        field = self.fields["engine"]
-        assert isinstance(field, forms.ChoiceField)
-        field.choices = choices
-
-    def clean_engine(self) -> str:
-        """An engine that can be used here; a broken one only where it stands already."""
-        name = str(self.cleaned_data["engine"])
-        problem = next((each.problem for each in installed() if each.name == name), "")
-        if problem and name != self.instance.engine:
-            raise ValidationError(_("This engine can't be used: %(why)s"), params={"why": problem})
-        return name
-
-    def clean_config(self) -> dict[str, Any]:
-        """The options: an object."""
-        return _object(self.cleaned_data["config"] or {})
-
-    def clean_new_secrets(self) -> dict[str, Any] | None:
-        """The secrets: an object, or nothing."""
-        given = self.cleaned_data["new_secrets"]
-        return None if given in (None, "") else _object(given)
-
-    def save(self, commit: bool = True) -> Scheduler:
-        """Keep the secrets unless others were given."""
-        given = self.cleaned_data.get("new_secrets")
-        if given is not None:
-            self.instance.secrets = given
-        return super().save(commit=commit)
+    @admin.display(description=_("how it answers"))
+    def answers(self, account: Scheduler) -> str:
+        """Its health, and what was found."""
+        return f"{account.get_health_display()}. {account.health_message}" if account.pk else "–"
 
 
 @admin.register(Scheduler)
@@ -106,27 +72,104 @@ class SchedulerAdmin(_SchedulerAdmin):
     search_fields = ("name",)
     filter_horizontal = ("groups",)
     readonly_fields = (
-        "health_shown", "health_message", "health_since", "checked_at", "capacity", "kept_secrets",
+        "health_shown", "health_since", "capacity", "kept_secrets", "report_shown",
     )  # fmt: skip
     fieldsets = (
         (None, {"fields": ("name", "engine", "enabled", "groups")}),
-        (_("How to reach it"), {"fields": ("config", "new_secrets", "kept_secrets")}),
         (
-            _("How it answers"),
+            _("How to reach it"),
+            {
+                "description": _("For HTCondor. Without a Scheduler IP it is this machine's."),
+                "fields": (
+                    "host",
+                    "port",
+                    "user",
+                    "key_path",
+                    "private_key",
+                    "passphrase",
+                    "password",
+                    "host_key",
+                ),
+            },
+        ),
+        (
+            _("More"),
             {
                 "fields": (
-                    "health_shown",
-                    "health_message",
-                    "health_since",
-                    "checked_at",
-                    "capacity",
+                    "use_agent",
+                    "proxy_jump",
+                    "proxy_jump_host_key",
+                    "directory",
+                    "config",
+                    "new_secrets",
+                    "kept_secrets",
+                    "forget_secrets",
                 )
             },
+        ),
+        (
+            _("How it answers"),
+            {"fields": ("report_shown", "health_shown", "health_since", "capacity")},
         ),
     )
 
     class Media:
         css = {"all": ["oceanid/tokens.css", "oceanid/admin.css"]}
+        js = ["oceanid/scheduler-report.js"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Scheduler]:
+        """The schedulers themselves; people's accounts stand on their pages."""
+        return super().get_queryset(request).filter(parent=None)
+
+    def get_inlines(self, request: HttpRequest, obj: Scheduler | None) -> list[_Inline]:
+        """Accounts of people's own: where a scheduler is, and where there are accounts."""
+        return [AccountInline] if obj is not None and obj.engine != "local" else []
+
+    def get_urls(self) -> list[URLPattern]:
+        """The pages of a look, beside the admin's own."""
+        site, name = self.admin_site, "oceanid_scheduler"
+        return [
+            path("<int:pk>/report/", site.admin_view(self.report), name=f"{name}_report"),
+            path("<int:pk>/check/", site.admin_view(self.check_it), name=f"{name}_check"),
+            path("<int:pk>/accept/", site.admin_view(self.accept), name=f"{name}_accept"),
+            *super().get_urls(),
+        ]
+
+    def report(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """What the last look found, as a part of the page that is loaded again and again."""
+        scheduler = self._of(request, pk)
+        return HttpResponse(self.report_shown(scheduler))
+
+    def check_it(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask for a look."""
+        return self._wish(request, pk, lambda it: want_check(it, _person(request)))
+
+    def accept(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Accept the host key that the person looked at."""
+        fingerprint = request.POST.get("fingerprint", "")
+        return self._wish(
+            request, pk, lambda it: accept_host_key(it, fingerprint, _person(request))
+        )
+
+    def _wish(
+        self, request: HttpRequest, pk: int, wish: Callable[[Scheduler], None]
+    ) -> HttpResponse:
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        scheduler = self._of(request, pk)
+        try:
+            wish(scheduler)
+        except OceanidError as problem:
+            self.message_user(request, str(problem), messages.ERROR)
+        page = reverse(
+            "admin:oceanid_scheduler_change", args=[pk], current_app=self.admin_site.name
+        )
+        return HttpResponseRedirect(f"{page}#scheduler-report")
+
+    def _of(self, request: HttpRequest, pk: int) -> Scheduler:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return get_object_or_404(Scheduler, pk=pk, parent=None)
 
     def has_delete_permission(self, request: HttpRequest, obj: Scheduler | None = None) -> bool:
         if obj is not None and obj.jobs.exists():
@@ -139,6 +182,15 @@ class SchedulerAdmin(_SchedulerAdmin):
         tone = _TONES.get(Health(scheduler.health), "quiet")
         return format_html(
             '<span class="o-badge" data-tone="{}">{}</span>', tone, scheduler.get_health_display()
+        )
+
+    @admin.display(description=_("test of the connection"))
+    def report_shown(self, scheduler: Scheduler) -> SafeString:
+        """Each step of the last look, with a cure for what is not well."""
+        if scheduler.pk is None:
+            return format_html("{}", _("Save it first, then test the connection."))
+        return render_to_string(
+            "oceanid/parts/scheduler_report.html", {"scheduler": scheduler, "site": self.admin_site}
         )
 
     @admin.display(description=_("capacity"))
@@ -172,7 +224,6 @@ class AppSchedulerAdmin(_AppSchedulerAdmin):
         return False
 
 
-def _object(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValidationError(_("A JSON object is needed: {“name”: value, …}."))
-    return value
+def _person(request: HttpRequest) -> AbstractBaseUser:
+    assert isinstance(request.user, AbstractBaseUser)
+    return request.user

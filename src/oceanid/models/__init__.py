@@ -2,7 +2,7 @@
 
 from oceanid.models.event import EventKind, JobEvent
 from oceanid.models.job import Job, JobQuerySet, job_class, register_job_class
-from oceanid.models.scheduler import AppScheduler, Scheduler
+from oceanid.models.scheduler import AppScheduler, Scheduler, SchedulerEvent
 from oceanid.models.supervision import Lease, SupervisorBeat
 from oceanid.models.task import Batch, Task, TaskRole
 from oceanid.models.workflow import WorkflowEdge, WorkflowNode
@@ -16,6 +16,7 @@ __all__ = [
     "JobQuerySet",
     "Lease",
     "Scheduler",
+    "SchedulerEvent",
     "SupervisorBeat",
     "Task",
     "TaskRole",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import uuid
 
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from oceanid.fields import EncryptedJSONField
@@ -35,6 +37,26 @@ class Scheduler(models.Model):
         related_name="oceanid_schedulers",
         help_text=_("Only members of these groups may use it; none means everyone."),
     )
+    parent = models.ForeignKey(
+        "self",
+        verbose_name=_("account at"),
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="accounts",
+        help_text=_("The scheduler at which this is a person's own account."),
+    )
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        verbose_name=_("person"),
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="+",
+    )
+    report = models.JSONField(_("what a look found"), default=list, editable=False)
+    offered_key = models.JSONField(default=dict, editable=False)
+    check_wanted_at = models.DateTimeField(null=True, editable=False)
     health = models.CharField(
         _("health"), max_length=4, choices=HEALTH, default=Health.UNKNOWN.value, editable=False
     )
@@ -50,9 +72,43 @@ class Scheduler(models.Model):
         verbose_name = _("scheduler")
         verbose_name_plural = _("schedulers")
         ordering = ["name"]
+        permissions = [
+            ("test_scheduler", _("Can have a scheduler's connection tested")),
+            ("accept_host_key", _("Can accept the host key of a scheduler's machine")),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["parent", "person"], name="oceanid_scheduler_account_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(parent__isnull=True, person__isnull=True)
+                | Q(parent__isnull=False, person__isnull=False),
+                name="oceanid_scheduler_account_whole",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+
+class SchedulerEvent(models.Model):
+    """What people did to a scheduler, and what was noticed of it; rows are only ever added."""
+
+    scheduler = models.ForeignKey(Scheduler, on_delete=models.CASCADE, related_name="events")
+    kind = models.CharField(max_length=20)
+    at = models.DateTimeField(_("when"))
+    message = models.TextField(_("what"))
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    class Meta:
+        verbose_name = _("scheduler event")
+        verbose_name_plural = _("scheduler events")
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.message}"
 
 
 class AppScheduler(models.Model):

@@ -88,10 +88,12 @@ class Freezer:
 def usable_scheduler(job: Job) -> Scheduler:
     """The job's scheduler, or the default one, if its user may use it."""
     scheduler = schedulers.resolve(job.scheduler if job.scheduler_id else None)
-    shared = Scheduler.groups.through.objects.filter(scheduler_id=scheduler.pk)
+    shared = Scheduler.groups.through.objects.filter(
+        scheduler_id=scheduler.parent_id or scheduler.pk
+    )
     allowed = list(shared.values_list("group_id", flat=True))
     if not allowed or job.user.is_superuser or job.user.groups.filter(pk__in=allowed).exists():
-        return scheduler
+        return schedulers.account_of(scheduler, job.user)
     raise NotPermitted(
         f"{job.user.get_username()} may not use the scheduler “{scheduler.name}”.",
         hint="Choose another one, or ask an administrator to be added to its groups.",

@@ -1,16 +1,16 @@
-"""Scheduler records: found, made ready, and their health written down."""
+"""Scheduler records: found, made ready, and whose account a job runs under."""
 
 from __future__ import annotations
 
-from django.db import transaction
-from django.utils import timezone
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db.models import Q
 
 from oceanid import conf
 from oceanid.errors import NotFound, NotPermitted, OceanidError
 from oceanid.models import Scheduler
-from oceanid.services.leases import Hold, guard
-from oceanid.specs import CheckReport
-from oceanid.states import Health
 
 
 def ensure_local() -> Scheduler:
@@ -64,45 +64,74 @@ def resolve(wanted: Scheduler | str | None) -> Scheduler:
 
 
 def described(scheduler_id: int) -> object:
-    """How a scheduler's record describes it; another value when somebody changed it.
+    """How a scheduler's record describes it, with that of the scheduler whose account it is;
+    another value when somebody changed it.
 
     Secrets that can't be decrypted are a description too.
     """
     row = Scheduler.objects.filter(pk=scheduler_id)
     try:
-        return row.values_list("name", "engine", "config", "secrets").first()
+        return row.values_list(
+            "name", "engine", "config", "secrets", "parent__config", "parent__secrets"
+        ).first()
     except OceanidError as problem:
         return str(problem)
 
 
-def report_health(hold: Hold, scheduler_id: int, report: CheckReport) -> None:
-    """Write down what a look at a scheduler came to."""
-    with transaction.atomic():
-        guard(hold)
-        record = Scheduler.objects.get(pk=scheduler_id)
-        now = timezone.now()
-        changed = record.health != report.health.value
-        capacity = report.capacity
-        Scheduler.objects.filter(pk=scheduler_id).update(
-            health=report.health.value,
-            health_message=report.message,
-            health_since=now if changed or record.health_since is None else record.health_since,
-            checked_at=now,
-            cpus=capacity.cpus if capacity else None,
-            memory_mib=capacity.memory_mib if capacity else None,
-            max_batch=capacity.max_batch if capacity else None,
-        )
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What an engine is given of a record.
+
+    Args:
+        config: Its options.
+        secrets: Its secrets, decrypted.
+    """
+
+    config: dict[str, Any]
+    secrets: dict[str, str] = field(repr=False)
 
 
-def report_failure(hold: Hold, scheduler_id: int, message: str, *, reachable: bool) -> None:
-    """Write down that a scheduler did not answer or answered wrongly; says nothing of a job."""
-    health = Health.DEGRADED if reachable else Health.UNREACHABLE
-    with transaction.atomic():
-        guard(hold)
-        now = timezone.now()
-        Scheduler.objects.filter(pk=scheduler_id).exclude(health=health.value).update(
-            health_since=now
+def options_of(record: Scheduler) -> Options:
+    """A record's options; a person's account takes what it does not name from its scheduler.
+
+    A secret of its own, or a key's path, stands for all the scheduler's secrets.
+    """
+    if record.parent is None:
+        return Options(dict(record.config), dict(record.secrets or {}))
+    inherited = dict(record.parent.config)
+    secrets = dict(record.secrets or {})
+    if secrets or record.config.get("key_path"):
+        inherited.pop("key_path", None)
+        inherited.pop("use_agent", None)
+    else:
+        secrets = dict(record.parent.secrets or {})
+    return Options({**inherited, **record.config}, secrets)
+
+
+def account_of(scheduler: Scheduler, user: AbstractBaseUser) -> Scheduler:
+    """The record under which a person's jobs run: an account of their own, or the scheduler.
+
+    Raises:
+        NotPermitted: It is the account of somebody else, or their account is switched off.
+    """
+    if scheduler.person_id is not None:
+        if scheduler.person_id != user.pk:
+            raise NotPermitted(
+                f"“{scheduler.name}” is another person's account.",
+                hint="Choose the scheduler itself.",
+            )
+        return scheduler
+    own = Scheduler.objects.filter(parent=scheduler, person_id=user.pk).first()
+    if own is None:
+        return scheduler
+    if not own.enabled:
+        raise NotPermitted(
+            f"Your account at “{scheduler.name}” is switched off.",
+            hint="Ask an administrator.",
         )
-        Scheduler.objects.filter(pk=scheduler_id).update(
-            health=health.value, health_message=message[:2000], checked_at=now
-        )
+    return own
+
+
+def driven() -> Q:
+    """Which records a supervisor drives: those that are switched on, their scheduler too."""
+    return Q(enabled=True) & (Q(parent=None) | Q(parent__enabled=True))

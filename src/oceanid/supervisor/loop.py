@@ -134,6 +134,6 @@ class Supervisor:
 
 
 def _to_drive() -> dict[str, int | None]:
-    enabled = Scheduler.objects.filter(enabled=True).values_list("pk", flat=True)
+    enabled = Scheduler.objects.filter(schedulers.driven()).values_list("pk", flat=True)
     found: dict[str, int | None] = {f"scheduler:{pk}": pk for pk in enabled}
     return found | {"results": None, "house": None}

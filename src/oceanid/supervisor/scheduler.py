@@ -16,7 +16,7 @@ from django.utils import timezone
 from oceanid import conf
 from oceanid.engines.base import Engine
 from oceanid.engines.registry import engine_class
-from oceanid.errors import EngineError, EngineUnavailable, LeaseLost, OceanidError
+from oceanid.errors import EngineError, LeaseLost, OceanidError
 from oceanid.models import Job, Scheduler
 from oceanid.services import batches, dispatch, intents, leases, observe, paths, schedulers
 from oceanid.services.leases import Hold
@@ -32,9 +32,10 @@ from oceanid.specs import (
     Verb,
 )
 from oceanid.states import TaskState, Wanted
+from oceanid.supervisor.looks import Looks
 from oceanid.supervisor.pace import Pace
 from oceanid.supervisor.staging import Staging
-from oceanid.supervisor.steps import FAULT, back_off, engine_faults_told
+from oceanid.supervisor.steps import MOST_BACK_OFF_S, back_off, engine_faults_told
 from oceanid.supervisor.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ class SchedulerDriver:
         self.woken = asyncio.Event()
         self.staging = Staging(hold, self.db, self.woken.set)
         self.name = str(scheduler_id)
+        self.looks = Looks(scheduler_id, hold, around)
 
     async def run(self) -> None:
         """Drive until cancelled.
@@ -100,18 +102,24 @@ class SchedulerDriver:
             engine: Engine | None = None
             try:
                 self.described = await self.db(schedulers.described, self.scheduler_id)
-                record = await self.db(Scheduler.objects.get, pk=self.scheduler_id)
-                self.name = record.name
+                record = await self.db(
+                    Scheduler.objects.select_related("parent").get, pk=self.scheduler_id
+                )
+                self.name = self.looks.name = record.name
                 with engine_faults_told():
                     engine = _engine(record)
                 await self._step(engine.open())
                 return engine
             except (OceanidError, OSError, TimeoutError) as problem:
                 failures += 1
-                await self._tell_failure("open", problem)
+                await self.looks.tell("open", problem, was_look=engine is None)
                 if engine is not None:
+                    # Each step says how far one gets.
+                    await self.looks.look(engine)
                     await self._close(engine)
-                await asyncio.sleep(back_off(failures))
+                # Logins that are refused again and again get an address banned.
+                is_refused = isinstance(problem, OceanidError) and problem.slug == "login-refused"
+                await self.looks.wait(MOST_BACK_OFF_S if is_refused else back_off(failures))
 
     async def _close(self, engine: Engine) -> None:
         with suppress(OceanidError, OSError, TimeoutError), engine_faults_told():
@@ -130,16 +138,13 @@ class SchedulerDriver:
                     raise Reconfigured(f"The scheduler “{self.name}” was changed.")
 
     async def _check(self, engine: Engine) -> None:
-        """Look at the scheduler now and then, and write down how it is."""
+        """Look at the scheduler now and then, and when somebody wants it."""
         while True:
-            try:
-                report = await self._step(engine.check())
+            report = await self.looks.look(engine)
+            if report is not None:
                 self.capacity = report.capacity
-                await self.db(schedulers.report_health, self.hold, self.scheduler_id, report)
-                self.woken.set()
-            except (OceanidError, OSError, TimeoutError) as problem:
-                await self._tell_failure("check", problem)
-            await asyncio.sleep(self.around.settings.sweep_s)
+            self.woken.set()
+            await self.looks.wait(self.around.settings.sweep_s)
 
     async def _watch(self, engine: Engine) -> None:
         """Apply what the engine sees, each batch with its cursor."""
@@ -158,7 +163,7 @@ class SchedulerDriver:
                     await self._apply(seen)
             except (EngineError, OSError, TimeoutError) as problem:
                 failures += 1
-                await self._tell_failure("watch", problem)
+                await self.looks.tell("watch", problem)
                 await asyncio.sleep(back_off(failures))
 
     async def _apply(self, seen: ObservationBatch, *, with_cursor: bool = True) -> None:
@@ -193,7 +198,7 @@ class SchedulerDriver:
                 failures = 0
             except (EngineError, OSError, TimeoutError) as problem:
                 failures += 1
-                await self._tell_failure("work", problem)
+                await self.looks.tell("work", problem)
                 await asyncio.sleep(back_off(failures))
             await self._sleep()
 
@@ -332,7 +337,7 @@ class SchedulerDriver:
             self.refused[spec.batch] = problem
         self.failures += 1
         self.dispatch_after = monotonic() + back_off(self.failures)
-        await self._tell_failure("submit", problem)
+        await self.looks.tell("submit", problem)
 
     async def _forget(self, engine: Engine) -> None:
         handles = await self.db(batches.over, self.scheduler_id)
@@ -345,44 +350,27 @@ class SchedulerDriver:
             with engine_faults_told():
                 return await step
 
-    async def _tell_failure(self, action: str, problem: BaseException) -> None:
-        if isinstance(problem, LeaseLost):
-            raise problem
-        text = str(problem)
-        if not text and isinstance(problem, TimeoutError):
-            text = f"It did not answer within {self.around.settings.step_timeout_s:g} s ({action})."
-        text = text or type(problem).__name__
-        is_fault = isinstance(problem, OceanidError) and problem.slug == FAULT
-        log.warning(
-            "Scheduler %s: %s", self.name, text,
-            exc_info=problem if is_fault else None,
-            extra={"action": f"scheduler.{action}", "scheduler": self.name},
-        )  # fmt: skip
-        reachable = not isinstance(problem, EngineUnavailable | TimeoutError)
-        await self.db(
-            schedulers.report_failure, self.hold, self.scheduler_id, text, reachable=reachable
-        )
-
 
 def _engine(record: Scheduler) -> Engine:
+    options = schedulers.options_of(record)
     return engine_class(record.engine)(
         SchedulerSpec(
             uuid=record.uuid,
             name=record.name,
             spool=str(paths.scheduler_spool(record)),
-            config=_config(record),
-            secrets=record.secrets,
+            config=_config(record, options.config),
+            secrets=options.secrets,
         )
     )
 
 
-def _config(record: Scheduler) -> dict[str, object]:
+def _config(record: Scheduler, own: dict[str, Any]) -> dict[str, Any]:
     """A local record's options: the site's, then the record's own."""
     if record.engine != "local":
-        return dict(record.config)
+        return own
     local = conf.current().local
     site = {name: getattr(local, name) for name in local.__slots__}
-    return {**site, **record.config}
+    return {**site, **own}
 
 
 def _could_start(scheduler_id: int, capacity: Capacity) -> bool:

@@ -6,9 +6,16 @@ import re
 from collections.abc import Awaitable
 from typing import Final
 
-from oceanid.engines.htcondor.shell import Completed, HostKeyChanged, HostKeyUnknown, Shell, sh
+from oceanid.engines.htcondor.shell import (
+    Completed,
+    HostKeyChanged,
+    HostKeyUnknown,
+    Shell,
+    Target,
+    sh,
+)
 from oceanid.errors import EngineError, EngineUnavailable
-from oceanid.specs import CheckReport, Step
+from oceanid.specs import CheckReport, OfferedKey, Step
 from oceanid.states import Health
 
 OLDEST_TESTED: Final = (23, 0)
@@ -39,13 +46,14 @@ async def look(shell: Shell, directory: str) -> CheckReport:
         if await _tools(shell, report) and await _schedd(shell, report, user):
             await _slots(shell, report)
         await _directory(shell, directory, report)
-    return CheckReport(report.health, tuple(report.steps))
+    return CheckReport(report.health, tuple(report.steps), offered_key=report.offered_key)
 
 
 class _Report:
     def __init__(self) -> None:
         self.steps: list[Step] = []
         self.health = Health.OK
+        self.offered_key: OfferedKey | None = None
 
     def well(self, name: str, found: str) -> None:
         self.steps.append(Step(name, True, found))
@@ -58,13 +66,14 @@ class _Report:
 
 async def _reach(shell: Shell, report: _Report) -> str:
     """Whom we are there; "" when there is no way."""
-    if not hasattr(shell, "target"):
+    if shell.target is None:
         report.well("reachable", "It is this machine.")
     else:
         try:
             await shell.open()
         except EngineError as problem:
             _tell_way(problem, report)
+            report.offered_key = _offered(problem, shell.target)
             return ""
         report.well("reachable", f"{shell.target.address} answers.")
         report.well("host key", "It shows the accepted host key.")
@@ -102,6 +111,20 @@ def _tell_way(problem: EngineError, report: _Report) -> None:
         case _:
             name = "login"
     report.bad(name, problem.message, problem.hint, Health.UNREACHABLE)
+
+
+def _offered(problem: EngineError, target: Target | None) -> OfferedKey | None:
+    if not isinstance(problem, HostKeyUnknown | HostKeyChanged):
+        return None
+    jump, shown = target.jump if target is not None else None, problem.target
+    is_jump = jump is not None and (shown.host, shown.port) == (jump.host, jump.port)
+    return OfferedKey(
+        shown.host,
+        problem.key,
+        problem.fingerprint,
+        option="proxy_jump_host_key" if is_jump else "host_key",
+        is_changed=isinstance(problem, HostKeyChanged),
+    )
 
 
 async def _tools(shell: Shell, report: _Report) -> bool:

@@ -12,13 +12,15 @@ from uuid import UUID
 
 from oceanid.engines.base import Engine
 from oceanid.engines.htcondor import fence, meaning, queue
+from oceanid.engines.htcondor.check import look
 from oceanid.engines.htcondor.describe import describe
 from oceanid.engines.htcondor.ends import Ends
 from oceanid.engines.htcondor.ledger import Ledger
 from oceanid.engines.htcondor.manifest import Manifest
 from oceanid.engines.htcondor.outputs import bring
+from oceanid.engines.htcondor.reach import shell_of
 from oceanid.engines.htcondor.remote import Remote, failure, told
-from oceanid.engines.htcondor.shell import LocalShell, Shell, Target
+from oceanid.engines.htcondor.shell import Shell
 from oceanid.engines.htcondor.staging import Stager
 from oceanid.engines.htcondor.watcher import Watcher
 from oceanid.errors import EngineError
@@ -32,10 +34,9 @@ from oceanid.specs import (
     ObservationBatch,
     SchedulerSpec,
     Settlement,
-    Step,
     Verb,
 )
-from oceanid.states import Health, TaskState
+from oceanid.states import TaskState
 
 MOST_LOG_BYTES: Final = 64 << 20
 """A generation of the event log that is larger is followed by a new one."""
@@ -84,8 +85,8 @@ class HTCondorEngine(Engine):
     def __init__(self, scheduler: SchedulerSpec) -> None:
         super().__init__(scheduler)
         self._shell = self.make_shell()
-        directory = str(scheduler.config.get("directory") or f".oceanid/{scheduler.uuid}")
-        self._remote = Remote(self._shell, directory)
+        self._directory = str(scheduler.config.get("directory") or f".oceanid/{scheduler.uuid}")
+        self._remote = Remote(self._shell, self._directory)
         self._ledger = Ledger(self._remote)
         self._stager = Stager(self._remote)
         self._watcher: Watcher | None = None
@@ -93,12 +94,7 @@ class HTCondorEngine(Engine):
 
     def make_shell(self) -> Shell:
         """The shell on the submit host: of the machine that the record names, else of this one."""
-        config = self.scheduler.config
-        if not config.get("host"):
-            return LocalShell()
-        from oceanid.engines.htcondor.shell.ssh import SshShell
-
-        return SshShell(Target.of(config, self.scheduler.secrets))
+        return shell_of(self.scheduler.config, self.scheduler.secrets)
 
     async def open(self) -> None:
         """Connect, and make Oceanid's directory on the submit host."""
@@ -111,17 +107,7 @@ class HTCondorEngine(Engine):
 
     async def check(self) -> CheckReport:
         """Look at the way to the schedd step by step."""
-        try:
-            host = await self._remote.host()
-        except EngineError as problem:
-            step = Step("Submit host", False, problem.message, problem.hint)
-            return CheckReport(Health.UNREACHABLE, (step,))
-        steps = [Step("Submit host", True, f"Oceanid's directory there is {host.base}.")]
-        answer = await self._remote.run("condor_q -totals")
-        found = "The schedd answers." if not answer.exit_status else told(answer)
-        hint = "Is HTCondor installed there, and does its schedd run?"
-        steps.append(Step("Scheduler", not answer.exit_status, found, hint))
-        return CheckReport(Health.DEGRADED if answer.exit_status else Health.OK, tuple(steps))
+        return await look(self._shell, self._directory)
 
     async def submit(self, batch: BatchSpec) -> Handle:
         """Bring the inputs, and submit the batch under its fence."""

@@ -14,6 +14,7 @@ from oceanid.engines.htcondor.shell.frame import Framed, frame
 from oceanid.engines.htcondor.shell.listing import Entry, entries
 from oceanid.engines.htcondor.shell.sh import Script, sh
 from oceanid.engines.htcondor.shell.talk import Process, Talk
+from oceanid.engines.htcondor.shell.target import Target
 from oceanid.engines.htcondor.shell.transfer import (
     Download,
     Transferred,
@@ -91,6 +92,9 @@ class Shell(ABC):
         environment: Variables set for every script (``CONDOR_CONFIG`` …).
         path: Folders that go before PATH.
     """
+
+    target: Target | None = None
+    """The account of another machine that it leads to; None for this machine."""
 
     def __init__(
         self, *, environment: Mapping[str, str] | None = None, path: Sequence[str] = ()

@@ -94,9 +94,9 @@ def told(
     if isinstance(problem, asyncssh.HostKeyNotVerifiable) and shown is not None:
         line, fingerprint = line_of(shown), fingerprint_of(shown)
         if not accepted:
-            return HostKeyUnknown(host=target.host, key=line, fingerprint=fingerprint)
+            return HostKeyUnknown(target=target, key=line, fingerprint=fingerprint)
         known = tuple(fingerprint_of(key) for key in accepted)
-        return HostKeyChanged(host=target.host, key=line, fingerprint=fingerprint, accepted=known)
+        return HostKeyChanged(target=target, key=line, fingerprint=fingerprint, accepted=known)
     if isinstance(problem, asyncssh.PermissionDenied):
         return LoginRefused(
             f"{where} did not let us in.",
@@ -146,7 +146,7 @@ async def _look_again(
         )
     except HostKeyUnknown as seen:
         raise HostKeyChanged(
-            host=seen.host,
+            target=seen.target,
             key=seen.key,
             fingerprint=seen.fingerprint,
             accepted=tuple(fingerprint_of(key) for key in accepted),

@@ -68,10 +68,15 @@ class Sessions:
         self._limit = _SESSIONS
 
     async def open(self) -> None:
-        """Connect now, back-off or not, unless a connection stands."""
+        """Connect now, unless a connection stands; the back-off counts only for logins that
+        were refused, for those are what servers ban for."""
         async with self._connecting:
             self._forget_dead()
-            if not self._links:
+            if self._links:
+                return
+            if isinstance(self._problem, LoginRefused):
+                await self._patiently_connect()
+            else:
                 await self._connect()
 
     async def close(self) -> None:

@@ -44,7 +44,7 @@ class SshShell(Shell):
         keepalive_s: float = 7.0,
     ) -> None:
         super().__init__(environment=environment, path=path)
-        self.target = target
+        self.target: Target = target
         self._sessions = Sessions(
             target, connect_timeout_s=connect_timeout_s, keepalive_s=keepalive_s
         )

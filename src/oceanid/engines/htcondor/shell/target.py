@@ -85,26 +85,27 @@ class HostKeyUnknown(EngineError):
     """A machine showed a host key that nobody has accepted yet.
 
     Args:
-        host: The machine.
+        target: The machine.
         key: The key it showed, in OpenSSH's format.
         fingerprint: Its fingerprint, as ``ssh-keygen -l`` prints it.
     """
 
     code: ClassVar[str] = "host-key-unknown"
 
-    def __init__(self, *, host: str, key: str, fingerprint: str) -> None:
+    def __init__(self, *, target: Target, key: str, fingerprint: str) -> None:
+        host = target.host
         super().__init__(
             f"{host} is not known yet. Its host key is {fingerprint}.",
             hint="Compare it with what the machine's own administrator tells, then accept it.",
         )
-        self.host, self.key, self.fingerprint = host, key, fingerprint
+        self.target, self.key, self.fingerprint = target, key, fingerprint
 
 
 class HostKeyChanged(EngineError):
     """A machine showed another host key than the accepted one; it was told nothing.
 
     Args:
-        host: The machine.
+        target: The machine.
         key: The key it showed.
         fingerprint: That key's fingerprint.
         accepted: The fingerprints of the accepted keys.
@@ -112,14 +113,17 @@ class HostKeyChanged(EngineError):
 
     code: ClassVar[str] = "host-key-changed"
 
-    def __init__(self, *, host: str, key: str, fingerprint: str, accepted: tuple[str, ...]) -> None:
+    def __init__(
+        self, *, target: Target, key: str, fingerprint: str, accepted: tuple[str, ...]
+    ) -> None:
         super().__init__(
-            f"{host} shows the host key {fingerprint}, but {' or '.join(accepted)} was accepted. "
-            "The connection was refused.",
+            f"{target.host} shows the host key {fingerprint}, but {' or '.join(accepted)} was "
+            "accepted. The connection was refused.",
             hint="If the machine was reinstalled, remove the accepted key and accept the new one; "
             "if not, somebody may be listening in.",
         )
-        self.host, self.key, self.fingerprint, self.accepted = host, key, fingerprint, accepted
+        self.target, self.key, self.fingerprint = target, key, fingerprint
+        self.accepted = accepted
 
 
 class LoginRefused(EngineUnavailable):
