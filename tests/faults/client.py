@@ -202,16 +202,6 @@ def stop(job: int) -> None:
     Job.objects.get(pk=job).stop()
 
 
-def waits_for_lock() -> int:
-    """PostgreSQL: how many connections wait for a lock."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
-        return int(cursor.fetchone()[0])
-
-
 def cut() -> int:
     """PostgreSQL: cut every other connection to the database; how many there were."""
     with connection.cursor() as cursor:
@@ -226,7 +216,7 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     each.__name__: each
     for each in (
         submit, draft, session, active, state, outcome, order, holders, batches,
-        scheduler, health, litter, mend, submit_with_input, stop, waits_for_lock, cut,
+        scheduler, health, litter, mend, submit_with_input, stop, cut,
     )
 }  # fmt: skip
 

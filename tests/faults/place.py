@@ -76,7 +76,7 @@ class Place:
         """Bring the tables up to date without starting anything."""
         done = subprocess.run(
             oceanid("manage", "migrate", "-v", "0"),
-            cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=120,
+            cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=300,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
 

@@ -68,37 +68,6 @@ def test_nothing_is_doubled_or_overwritten_when_it_wakes(
     assert "Traceback" not in place.said, place.said
 
 
-# Who is frozen while he writes to SQLite keeps all other writers waiting; there is no remedy.
-@pytest.mark.postgres
-@pytest.mark.parametrize("database", ["postgresql"], indirect=True, scope="module")
-def test_one_that_freezes_inside_a_transaction_does_not_keep_its_lease(
-    make_place: MakePlace, database: str
-) -> None:
-    import psycopg
-
-    place = make_place()
-    place.migrate()
-    sleeper = place.start("supervise")
-    ledger = str(place.folder / "ledger")
-    load = [Wanted("slow-0", "plain", str(place.script), ledger, seconds=2)]
-    (job,) = place.ask("submit", load=[each.json for each in load], together=True).values()
-    eventually(lambda: place.ask("state", job=job)["status"] == "Running", within_s=60, what="runs")
-    with psycopg.connect(place.environment["OCEANID_DATABASE"]) as blocker:
-        blocker.execute("SELECT id FROM oceanid_job WHERE id = %s FOR UPDATE", [job])
-        eventually(
-            lambda: place.ask("waits_for_lock"), within_s=60,
-            what=f"the end of the job is being applied\n{place.said}",
-        )  # fmt: skip
-        os.kill(sleeper.pid, signal.SIGSTOP)
-        blocker.rollback()
-    try:
-        place.start("supervise")
-        place.wait_for_the_end([job], within_s=60)
-    finally:
-        os.kill(sleeper.pid, signal.SIGCONT)
-    _well(place, load, [job])
-
-
 def _load(place: Place, name: str, count: int) -> list[Wanted]:
     ledger = str(place.folder / "ledger")
     return [
