@@ -44,15 +44,17 @@ def job_state(
         if has_results_step and end in (JobState.COMPLETE, JobState.VARIOUS_COMPLETE):
             return JobState.RESULTS_READY
         return end
+    failing = bool(counts.error) and wanted is Wanted.RUN
     if counts.running:
-        if counts.held or counts.paused or (counts.error and wanted is Wanted.RUN):
-            return JobState.VARIOUS
-        return JobState.RUNNING
+        return JobState.VARIOUS if counts.held or counts.paused or failing else JobState.RUNNING
     if counts.held:
         return JobState.HELD
     if counts.paused or wanted is Wanted.PAUSE:
         return JobState.PAUSED
-    return JobState.RUNNING if counts.ended else JobState.SUBMITTED
+    if not counts.ended:
+        return JobState.SUBMITTED
+    # Between two of its processes a job is what it was while they ran.
+    return JobState.VARIOUS if failing else JobState.RUNNING
 
 
 def end_state(counts: Counts, *, is_workflow: bool) -> JobState:
