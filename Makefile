@@ -16,8 +16,9 @@ export NO_PROXY := 127.0.0.1,localhost$(if $(NO_PROXY),$(comma)$(NO_PROXY))
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-tethys test test-postgres test-browser test-tethys faults bench \
-	bench-local bench-pages bench-pages-postgres bench-smoke lint format docs reference pictures requirements clean
+.PHONY: help run setup setup-tethys test test-postgres test-browser test-tethys test-condor faults \
+	bench bench-local bench-pages bench-pages-postgres bench-smoke lint format docs reference \
+	pictures requirements clean
 
 help:  ## List the commands
 	@echo "make COMMAND, where COMMAND is one of:"
@@ -33,7 +34,7 @@ setup-tethys: $(STAMP) $(TETHYS)/.ready  ## Make the environment of test-tethys
 
 test: $(STAMP)  ## Run the tests on SQLite; says which commands run the others (WORKERS=2)
 	$(call SUITE, and not postgres) $(ARGS)
-	@echo "Not run here: make test-postgres, test-browser, test-tethys, faults, bench."
+	@echo "Not run here: make test-postgres, test-browser, test-tethys, test-condor, faults, bench."
 
 test-postgres: $(STAMP)  ## Run the tests on a private PostgreSQL cluster, made for it and removed
 	OCEANID_REQUIRE=$(call required,postgres) $(BIN)/python tools/with_postgres.py $(call SUITE) $(ARGS)
@@ -44,6 +45,10 @@ test-browser: $(STAMP)  ## Drive the pages with a real Chromium
 test-tethys: $(STAMP) $(TETHYS)/.ready  ## Install into a real Tethys Portal and run a job there
 	OCEANID_TEST_TETHYS=$(CURDIR)/$(TETHYS) OCEANID_REQUIRE=$(call required,tethys) \
 		$(PYTEST) -m tethys tests/integration/tethys $(ARGS)
+
+test-condor: $(STAMP)  ## Run the engine's contract and jobs on real HTCondor pools, 23.9 and 25.x (root)
+	for suite in trixie sid; do OCEANID_REQUIRE=$(call required,condor) \
+		$(BIN)/python tools/with_condor.py --suite $$suite $(PYTEST) -m condor $(ARGS) || exit; done
 
 faults: $(STAMP)  ## Kill, freeze and cut while jobs go through (ROUNDS=30)
 	OCEANID_FAULT_ROUNDS=$(ROUNDS) $(PYTEST) -m faults tests/faults $(ARGS)

@@ -8,6 +8,7 @@ import importlib
 import inspect
 import json
 import os
+import platform
 import sys
 import traceback
 from pathlib import Path
@@ -30,7 +31,8 @@ def main() -> int:
     """
     sandbox = Path.cwd()
     call = json.loads(base64.b64decode(os.environ.pop(CALL)))
-    sys.path.extend(each for each in call["path"] if each not in sys.path)
+    path = [str(sandbox / each) for each in call["path"]]
+    sys.path.extend(each for each in path if each not in sys.path)
     for name in (RESULT, ERROR):
         (sandbox / name).unlink(missing_ok=True)
     try:
@@ -87,6 +89,8 @@ def _error(problem: BaseException) -> str:
 
 def _message(problem: BaseException) -> str:
     try:
+        if isinstance(problem, ImportError):
+            return f"{problem} (Python {platform.python_version()} on {platform.node()})"
         return str(problem)
     except Exception:  # noqa: BLE001 - somebody's own __str__ may raise anything
         return "(its message can't be told)"

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from oceanid.errors import InvalidSpecification
 from oceanid.jobs import pyrun
 from oceanid.jobs.references import dotted_path
+from oceanid.jobs.travel import package_of
 
 KEYS = ("function", "args", "kwargs")
 MOST_CALL_BYTES = 64 * 1024
@@ -62,17 +63,25 @@ def normalised(attributes: Mapping[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def submit_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """The submit commands that make the call: this Python runs the runner.
+def submit_attributes(attributes: Mapping[str, Any], *, elsewhere: str = "") -> dict[str, Any]:
+    """The submit commands that make the call: a Python runs the runner.
 
     The call travels in the environment: on the command line other people of the machine could
-    read it. The portal's import path goes along; nothing else of the portal does.
+    read it. On this machine the portal's import path goes along; nothing else of the portal does.
+
+    Args:
+        attributes: The job's own.
+        elsewhere: What Python is called on the machines of a pool, which have nothing of the
+            portal: the Python files of the function's package go along. "" for this machine.
 
     Raises:
         InvalidSpecification: The arguments are too long, or a submit command is in the way.
     """
     plain = normalised(attributes)
-    call = {key: plain.pop(key) for key in KEYS} | {"path": _import_path()}
+    package = package_of(plain["function"]) if elsewhere else None
+    here = [] if elsewhere else _import_path()
+    path = [package.name] if package is not None else here
+    call = {key: plain.pop(key) for key in KEYS} | {"path": path}
     text = json.dumps(call)
     if len(text) > MOST_CALL_BYTES:
         raise InvalidSpecification(
@@ -91,11 +100,13 @@ def submit_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
             "The environment of a PYTHON job must be a dictionary.",
             hint="Write environment={'NAME': 'value'}.",
         )
+    runner = ["-I", pyrun.__name__.rpartition(".")[2] + ".py"]
+    files = [*_listed(plain), str(Path(pyrun.__file__).resolve())]
     return plain | {
-        "executable": sys.executable,
+        "executable": "/usr/bin/env" if elsewhere else sys.executable,
         "transfer_executable": False,
-        "arguments": ["-I", pyrun.__name__.rpartition(".")[2] + ".py"],
-        "transfer_input_files": [*_listed(plain), str(Path(pyrun.__file__).resolve())],
+        "arguments": [elsewhere, *runner] if elsewhere else runner,
+        "transfer_input_files": files + ([str(package)] if package is not None else []),
         "environment": {**given, pyrun.CALL: base64.b64encode(text.encode()).decode()},
     }
 

@@ -169,7 +169,12 @@ class PythonJob(Described, JobActions, Job):
                 "A PYTHON job is one call; it can't have several processes.",
                 hint="Make one job a call and execute them with execute_many().",
             )
-        return self._description(python_function.submit_attributes(self.attributes), directory)
+        scheduler = self.scheduler
+        elsewhere = ""
+        if scheduler is not None and scheduler.engine != "local":
+            elsewhere = str(scheduler.config.get("python") or "python3")
+        attributes = python_function.submit_attributes(self.attributes, elsewhere=elsewhere)
+        return self._description(attributes, directory)
 
     def _normalise(self) -> None:
         self.attributes = python_function.normalised(self.attributes)

@@ -66,6 +66,10 @@ class Freezer:
             return Frozen({}, None, job.num_jobs, needs_preparation=False)
         check_size(description.count)
         scheduler = self.scheduler(job)
+        if job.scheduler_id is None and scheduler.engine != "local":
+            # What a job runs may depend on where: it is told, and asked again.
+            job.scheduler = scheduler
+            description = job.describe(str(paths.job_dir(job))) or description
         require(scheduler, description.required_capabilities())
         check_fit(scheduler, description.resources)
         check_inputs(job.remote_input_files)

@@ -88,12 +88,26 @@ def test_a_job_is_paused_resumed_and_stopped(supervisor: Running, on_pool: Shell
     reaches(job, JobState.ABORTED, within_s=60)
 
 
-def test_a_python_function_returns_its_value(
+def test_a_python_function_travels_with_its_apps_package_and_returns_its_value(
     supervisor: Running, pool: Scheduler, jobs: JobManager, ann: User
 ) -> None:
     job = jobs.create_job(
-        "call", ann, job_type="PYTHON", scheduler=pool, function="math.hypot", args=[3, 4]
-    )
+        "call", ann, job_type="PYTHON", scheduler=pool,
+        function="tests.integration.jobs.functions.add", args=[3, 4],
+    )  # fmt: skip
     job.execute()
     assert job.wait(120) == "Complete"
-    assert job.result == 5.0
+    assert job.result == 7
+
+
+def test_a_module_that_the_machine_lacks_is_told_by_name(
+    supervisor: Running, pool: Scheduler, jobs: JobManager, ann: User
+) -> None:
+    job = jobs.create_job(
+        "call", ann, job_type="PYTHON", scheduler=pool,
+        function="tests.integration.jobs.functions.needs_more",
+    )  # fmt: skip
+    job.execute()
+    assert job.wait(120) == "Error"
+    assert "No module named" in job.status_message
+    assert "Python 3" in job.status_message

@@ -15,6 +15,7 @@ from oceanid.engines.htcondor import fence, meaning, queue
 from oceanid.engines.htcondor.check import look
 from oceanid.engines.htcondor.describe import describe
 from oceanid.engines.htcondor.ends import Ends
+from oceanid.engines.htcondor.holds import LATE_REASON
 from oceanid.engines.htcondor.ledger import Ledger
 from oceanid.engines.htcondor.manifest import Manifest
 from oceanid.engines.htcondor.outputs import bring
@@ -138,7 +139,10 @@ class HTCondorEngine(Engine):
         ends = Ends(
             self._remote, self._ledger, Path(self.scheduler.spool), wake=lambda: watcher.wake()
         )
-        watcher = Watcher(self._remote, self._ledger, ends, cursor, remove=self._take_off)
+        watcher = Watcher(
+            self._remote, self._ledger, ends, cursor,
+            remove=self._take_off, hold_late=self._hold_late,
+        )  # fmt: skip
         self._watcher, self._ends = watcher, ends
         try:
             async with aclosing(watcher.run()) as batches:
@@ -227,8 +231,13 @@ class HTCondorEngine(Engine):
         await self._know(handles)
         batches = {str(handle.batch): handle.batch for handle in handles}
         found: dict[tuple[UUID, int], Observation] = {}
+        late = []
         for ad in await queue.jobs(self._remote, queue.of_batches(batches)):
+            if meaning.is_late(ad) and str(ad.get("OceanidBatch")) in batches:
+                late.append((batches[str(ad["OceanidBatch"])], int(ad["OceanidProc"])))
             self._see(ad, batches, found)
+        if late:
+            await self._hold_late(late)
         gone = []
         for handle in handles:
             ended = self._ledger.ends.get(handle.batch, {})
@@ -267,9 +276,19 @@ class HTCondorEngine(Engine):
         found[batch, number] = seen
 
     async def _take_off(self, tasks: Sequence[tuple[UUID, int]]) -> None:
-        """Remove jobs that HTCondor holds for their wall time: they have failed."""
-        commands = [Command(Verb.STOP, Handle(batch, {}), (proc,)) for batch, proc in tasks]
-        await queue.ask(self._remote, commands)
+        """Remove jobs that are held for their wall time: they have failed."""
+        await queue.ask(self._remote, _commands(Verb.STOP, tasks))
+
+    async def _hold_late(self, tasks: Sequence[tuple[UUID, int]]) -> None:
+        """Hold jobs that HTCondor let run for longer than they may: it looks now and then only."""
+        await queue.ask(self._remote, _commands(Verb.PAUSE, tasks), reason=LATE_REASON)
+
+
+def _commands(verb: Verb, tasks: Sequence[tuple[UUID, int]]) -> list[Command]:
+    procs: dict[UUID, list[int]] = {}
+    for batch, proc in tasks:
+        procs.setdefault(batch, []).append(proc)
+    return [Command(verb, Handle(batch, {}), tuple(each)) for batch, each in procs.items()]
 
 
 def _looks(handles: Sequence[Handle]) -> Iterator[list[Handle]]:

@@ -7,6 +7,9 @@ from typing import Final, NamedTuple
 PAUSE_REASON: Final = "Oceanid: paused"
 """The reason that our own condor_hold gives; other holds of code 1 are somebody else's."""
 
+LATE_REASON: Final = "Oceanid: longer than it may"
+"""The reason of our own hold of a job that HTCondor let run past its wall time."""
+
 
 class Why(NamedTuple):
     """One reason: a slug, plain words and the cure."""

@@ -24,6 +24,7 @@ class Wanted:
         keep_folders: Whether declared outputs keep their folders on the way.
         outputs: What was declared; None for all that is new.
         remaps: Names in the sandbox and their targets here.
+        wall_time_s: How long they may run; None for as long as they want.
     """
 
     success: int
@@ -33,6 +34,7 @@ class Wanted:
     keep_folders: bool
     outputs: tuple[Transfer, ...] | None
     remaps: tuple[tuple[str, str], ...]
+    wall_time_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,7 @@ def _wanted(spec: TaskSpec) -> Wanted:
         keep_folders=any(name == "preserve_relative_paths" for name, _ in spec.passthrough),
         outputs=spec.outputs,
         remaps=spec.output_remaps,
+        wall_time_s=spec.resources.wall_time_s,
     )
 
 
@@ -140,6 +143,7 @@ def _kind_to_json(kind: Wanted) -> dict[str, Any]:
         if outputs is None
         else [[each.source, each.target, each.contents_only] for each in outputs],
         "remaps": [list(pair) for pair in kind.remaps],
+        "wall": kind.wall_time_s,
     }
 
 
@@ -153,4 +157,5 @@ def _kind_from_json(plain: dict[str, Any]) -> Wanted:
         keep_folders=plain["keep"],
         outputs=None if outputs is None else tuple(Transfer(*each) for each in outputs),
         remaps=tuple((name, to) for name, to in plain["remaps"]),
+        wall_time_s=plain.get("wall"),
     )

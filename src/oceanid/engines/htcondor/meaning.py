@@ -11,7 +11,7 @@ from uuid import UUID
 
 from oceanid.engines.htcondor import eventlog
 from oceanid.engines.htcondor.eventlog import Kind, LogEvent
-from oceanid.engines.htcondor.holds import PAUSE_REASON, WALL_TIME, Why, why_held
+from oceanid.engines.htcondor.holds import LATE_REASON, PAUSE_REASON, WALL_TIME, Why, why_held
 from oceanid.specs import Observation, Usage
 from oceanid.states import TaskState
 
@@ -19,9 +19,13 @@ ATTRIBUTES: Final = (
     "OceanidBatch", "OceanidProc", "ClusterId", "ProcId", "JobStatus", "EnteredCurrentStatus",
     "HoldReason", "HoldReasonCode", "HoldReasonSubCode", "ExitCode", "ExitBySignal", "ExitSignal",
     "RemoteHost", "LastRemoteHost", "RemoveReason", "CompletionDate", "RemoteUserCpu",
-    "RemoteSysCpu", "MemoryUsage", "DiskUsage", "TransferringOutput", "NumJobStarts",
+    "RemoteSysCpu", "MemoryUsage", "DiskUsage", "TransferringOutput", "ServerTime",
+    "AllowedExecuteDuration", "JobCurrentStartExecutingDate",
 )  # fmt: skip
 """What is asked of the queue and the history."""
+
+LATE_S: Final = 10
+"""How much longer than its wall time a job may run: HTCondor looks once in a while only."""
 
 
 def from_event(event: LogEvent, batch: UUID, proc: int) -> Observation | None:
@@ -140,6 +144,18 @@ def is_past_wall_time(seen: Observation) -> bool:
     return seen.state is TaskState.ERROR and seen.reason_code in ("wall-time", "job-duration")
 
 
+def is_late(ad: Mapping[str, Any]) -> bool:
+    """Whether a job runs although its wall time was over a while ago."""
+    numbers = [
+        _whole(ad.get(name))
+        for name in ("ServerTime", "JobCurrentStartExecutingDate", "AllowedExecuteDuration")
+    ]
+    now, began, allowed = numbers
+    if now is None or began is None or allowed is None or ad.get("JobStatus") != 2:
+        return False
+    return now - began > allowed + LATE_S
+
+
 _SUSPENDED = Why(
     "suspended", "The machine that it runs on suspended it.", "It goes on when the machine is free."
 )
@@ -148,6 +164,8 @@ _SUSPENDED = Why(
 def _held(base: Observation, text: str, code: int, subcode: int) -> Observation:
     if code == 1 and PAUSE_REASON in text:
         return replace(base, state=TaskState.PAUSED)
+    if code == 1 and LATE_REASON in text:
+        text, code = "", 47
     slug, reason, hint = why_held(text, code, subcode)
     state = TaskState.ERROR if code in WALL_TIME else TaskState.HELD
     return replace(base, state=state, reason_code=slug, reason=reason, hint=hint)

@@ -67,7 +67,7 @@ def of_batches(batches: Iterable[object]) -> str:
     return " || ".join(f"OceanidBatch =?= {string(str(batch))}" for batch in batches) or "false"
 
 
-async def ask(remote: Remote, commands: Sequence[Command]) -> None:
+async def ask(remote: Remote, commands: Sequence[Command], *, reason: str = PAUSE_REASON) -> None:
     """Have commands carried out, one run of each kind; jobs that are not there don't matter.
 
     Raises:
@@ -75,13 +75,13 @@ async def ask(remote: Remote, commands: Sequence[Command]) -> None:
     """
     for verb, group in _in_order(commands):
         for constraint in _constraints(group):
-            await run(remote, verb, constraint)
+            await run(remote, verb, constraint, reason=reason)
 
 
-async def run(remote: Remote, verb: Verb, constraint: str) -> None:
+async def run(remote: Remote, verb: Verb, constraint: str, *, reason: str = PAUSE_REASON) -> None:
     """Have all jobs of a constraint held, released or removed."""
     answer = await remote.run(
-        _VERBS[verb], C=f"({constraint}) && {_ONLY[verb]}", R=PAUSE_REASON, timeout_s=120
+        _VERBS[verb], C=f"({constraint}) && {_ONLY[verb]}", R=reason, timeout_s=120
     )
     text = told(answer)
     nothing = "not find/" in text or "all jobs matching constraint" in text

@@ -7,7 +7,8 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
+from heapq import heappop, heappush
 from time import monotonic
 from typing import Any, Final
 from uuid import UUID
@@ -17,6 +18,7 @@ from oceanid.engines.htcondor.ends import Ends, Where
 from oceanid.engines.htcondor.eventlog import Kind, LogEvent, LogReader
 from oceanid.engines.htcondor.follow import Piece, follow
 from oceanid.engines.htcondor.ledger import Ledger
+from oceanid.engines.htcondor.manifest import Entry
 from oceanid.engines.htcondor.remote import Remote
 from oceanid.specs import Observation, ObservationBatch
 from oceanid.states import TaskState
@@ -27,6 +29,39 @@ _CURSOR_S: Final = 15.0
 _TIDY_S: Final = 60.0
 _SUBMITS: Final = frozenset({Kind.SUBMIT, Kind.CLUSTER_SUBMIT})
 _ENDS: Final = frozenset({Kind.TERMINATED, Kind.NODE_TERMINATED})
+
+
+Task = tuple[UUID, int]
+
+
+class Clocks:
+    """When tasks that run will have run for too long."""
+
+    def __init__(self) -> None:
+        self._until: dict[Task, float] = {}
+        self._due: list[tuple[float, Task]] = []
+
+    def see(self, seen: Observation, entry: Entry | None) -> None:
+        """Take note of what was seen of a task."""
+        task = (seen.batch, seen.proc)
+        if seen.state is not TaskState.RUNNING:
+            self._until.pop(task, None)
+        elif entry is not None and entry.wanted.wall_time_s is not None:
+            ago = max(0.0, (datetime.now(UTC) - seen.at).total_seconds())
+            until = monotonic() + entry.wanted.wall_time_s + meaning.LATE_S - min(ago, 60.0)
+            self._until[task] = until
+            heappush(self._due, (until, task))
+
+    def late(self) -> list[Task]:
+        """The tasks whose time is over; each is told once."""
+        now = monotonic()
+        late = []
+        while self._due and self._due[0][0] <= now:
+            until, task = heappop(self._due)
+            if self._until.get(task) == until:
+                del self._until[task]
+                late.append(task)
+        return late
 
 
 @dataclass(slots=True)
@@ -57,11 +92,12 @@ class Watcher:
         ends: Ends,
         cursor: Mapping[str, Any],
         *,
-        remove: Callable[[Sequence[tuple[UUID, int]]], Awaitable[None]],
+        remove: Callable[[Sequence[Task]], Awaitable[None]],
+        hold_late: Callable[[Sequence[Task]], Awaitable[None]],
     ) -> None:
         self._remote, self._ledger, self._ends = remote, ledger, ends
         self._cursor = cursor
-        self._remove = remove
+        self._remove, self._hold_late = remove, hold_late
         self._zone: tzinfo = UTC
         self._files: dict[int, _File] = {}
         self._looks: asyncio.Queue[list[Piece]] = asyncio.Queue(maxsize=4)
@@ -69,7 +105,9 @@ class Watcher:
         self._told_at = monotonic()
         self._tidied_at = monotonic()
         self._moved = False
-        self._overdue: set[tuple[UUID, int]] = set()
+        self._overdue: set[Task] = set()
+        self._removed: set[Task] = set()
+        self._clocks = Clocks()
         self.sizes: dict[str, int] = {}
         """How large each generation is."""
 
@@ -92,6 +130,8 @@ class Watcher:
                     yield self._batch(observations)
                 elif self._moved and monotonic() - self._told_at > _CURSOR_S:
                     yield self._batch([])
+                if late := self._clocks.late():
+                    await self._hold_late(late)
                 await self._tidy()
         finally:
             pump.cancel()
@@ -145,8 +185,9 @@ class Watcher:
         if observations:
             yield self._batch(_without_fleeting(observations))
         if self._overdue:
-            overdue = list(self._overdue)
-            await self._remove(overdue)
+            await self._remove(list(self._overdue))
+            self._removed |= self._overdue
+            self._overdue.clear()
 
     def _read(self, look: Sequence[Piece]) -> list[tuple[_File, list[LogEvent]]]:
         found = []
@@ -190,14 +231,15 @@ class Watcher:
         seen = meaning.from_event(event, *task)
         if seen is None:
             return []
+        self._clocks.see(seen, self._ledger.entry(*task))
         if event.kind in _ENDS:
             return self._ended(file, event, seen)
         if meaning.is_past_wall_time(seen):
             self._overdue.add(task)
             self._ledger.ended(seen)
         elif seen.state is TaskState.ABORTED:
-            if task in self._overdue:
-                self._overdue.discard(task)
+            if task in self._removed:
+                self._removed.discard(task)
                 return []
             self._ledger.ended(seen)
         return [seen]
