@@ -43,13 +43,33 @@ def test_what_differs_is_a_macro_that_the_item_names_and_equal_values_share_one(
     assert "8,key.8,2" in written
 
 
+def test_many_different_arguments_are_the_free_text_at_the_items_ends() -> None:
+    written = text(*[replace(PLAIN, arguments=("a b", str(number))) for number in range(100)])
+    assert "arguments = $(v2)" in written
+    assert "7,key.7,\"'a b' 7\"" in written
+
+
+def test_an_environment_that_differs_in_plain_values_is_fields() -> None:
+    specs = [
+        replace(PLAIN, environment=(("A", "x y"), ("TOKEN", f"t{number}"))) for number in range(3)
+    ]
+    written = text(*specs)
+    assert """environment = "'A=x y' TOKEN=$(v2) OCEANID_KEY=$(key)\"""" in written
+    assert "1,key.1,t1" in written
+
+
+def test_an_environment_that_differs_otherwise_is_whole_texts() -> None:
+    specs = [replace(PLAIN, environment=(("A", f"x {number}"),)) for number in range(3)]
+    assert "V2_1 = \"'A=x 1'" in text(*specs)
+
+
 def test_every_proc_carries_its_batch_number_and_key() -> None:
     written = text(PLAIN)
     assert f'My.OceanidBatch = "{BATCH}"' in written
     assert "My.OceanidProc = $(n)" in written
     assert 'My.OceanidKey = "$(key)"' in written
     assert f"submit_event_user_notes = oceanid {BATCH} $(n) $(key)" in written
-    assert 'environment = "OCEANID_KEY=$(key)"' in written
+    assert 'environment = " OCEANID_KEY=$(key)"' in written
 
 
 @pytest.mark.parametrize(

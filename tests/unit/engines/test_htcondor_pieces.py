@@ -1,4 +1,4 @@
-"""The engine's pure parts: places of outputs, manifests, meanings, constraints, the stream's frames."""
+"""The pure parts of the engine: places, manifests, meanings, constraints and frames."""
 
 from __future__ import annotations
 
