@@ -43,6 +43,8 @@ async def connect(
         KeyUnusable: The private key can't be read.
         EngineUnavailable: It could not be reached.
     """
+    # A key's passphrase takes a while on purpose, which is not the machine's fault.
+    credentials = await _credentials(target)
     tunnel = None
     if target.jump is not None:
         tunnel = await connect(
@@ -66,13 +68,14 @@ async def connect(
                 keepalive_count_max=3,
                 connect_timeout=connect_timeout_s,
                 login_timeout=connect_timeout_s,
-                **await _credentials(target),
+                **credentials,
             )
     except BaseException as problem:
         if tunnel is not None:
             tunnel.close()
-        if isinstance(problem, asyncssh.KeyExchangeFailed) and accepted:
-            # It has no key of the accepted kind any more: look which one it has.
+        broke_off = isinstance(problem, asyncssh.Error | ConnectionResetError)
+        if accepted and visitor.shown is None and broke_off:
+            # Perhaps it has no key of the accepted kind any more: look which one it has.
             return await _look_again(target, accepted, connect_timeout_s)
         if isinstance(problem, asyncssh.Error | OSError | TimeoutError):
             raise told(problem, target, visitor.shown, accepted) from problem
