@@ -12,7 +12,7 @@ from typing import Final
 from oceanid.engines.htcondor.remote import Remote
 from oceanid.errors import EngineUnavailable
 
-SILENCE_S: Final = 30.0
+SILENCE_S: Final = 60.0
 """A stream that says nothing for so long, not even that it is alive, is broken."""
 
 MOST_A_LOOK: Final = 4 << 20

@@ -1,0 +1,207 @@
+"""What only a pool can show: shapes, factories, broken submissions, a log that is moved."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from oceanid.engines.htcondor import HTCondorEngine
+from oceanid.engines.htcondor.shell import sh
+from oceanid.engines.testing import Bench, shell
+from oceanid.specs import Found, ObservationBatch, Transfer
+from oceanid.states import TaskState
+from tests.contract.condor import HereEngine, Pool, record, remove
+
+pytestmark = pytest.mark.condor
+Scenario = Callable[[Bench], Awaitable[None]]
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that every node sees."""
+    made = Pool.running().folder()
+    yield made
+    remove(made)
+
+
+def on_pool(folder: Path, scenario: Scenario) -> None:
+    """Run a scenario with a new record's engine on the submit host."""
+
+    async def whole() -> None:
+        engine = HereEngine(record(folder / "spool", uuid4()))
+        await engine.open()
+        async with Bench(engine, timeout_s=120) as bench:
+            await scenario(bench)
+        await engine.close()
+
+    asyncio.run(whole())
+
+
+async def there(engine: Any, script: str) -> str:
+    """What a script in Oceanid's directory on the submit host says."""
+    assert isinstance(engine, HTCondorEngine)
+    base = (await engine._remote.host()).base
+    done = await engine._shell.run(sh("cd @base@ && sh -c @script@", base=base, script=script))
+    return done.checked(script).decode()
+
+
+def test_a_batch_of_several_shapes_is_one_batch(folder: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        plain = [shell(f"exit {number}", folder) for number in range(4)]
+        plain[1] = replace(plain[1], passthrough=(("My.Site", '"x"'),))
+        plain[3] = replace(plain[3], passthrough=(("My.Site", '"y"'),))
+        batch = bench.batch(*plain)
+        handle = await bench.engine.submit(batch)
+        assert len(handle.data["clusters"]) == 2
+        seen = await bench.ends(batch)
+        assert {proc: each.exit_code for proc, each in seen.items()} == {0: 0, 1: 1, 2: 2, 3: 3}
+        told = (await bench.engine.reconcile([handle])).observations
+        assert {each.proc: each.exit_code for each in told} == {0: 0, 1: 1, 2: 2, 3: 3}
+
+    on_pool(folder, scenario)
+
+
+def test_a_batch_of_which_one_shape_is_refused_is_refused_whole(folder: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        good = shell(f"touch {folder}/ran", folder)
+        bad = replace(good, passthrough=(("requirements", "((("),))
+        batch = bench.batch(good, bad)
+        with pytest.raises(Exception, match="refused"):
+            await bench.engine.submit(batch)
+        assert (await bench.engine.settle(batch)).found is Found.NEVER
+        assert not (folder / "ran").exists()
+
+    on_pool(folder, scenario)
+
+
+def test_a_huge_array_is_materialised_little_by_little(folder: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        late = (("max_idle", "5"),)
+        specs = [
+            shell(
+                f"echo {number} > out.{number}; echo said {number}", folder, transfer_files=True,
+                passthrough=late, stdout=f"{folder}/stdout.{number}",
+            )
+            for number in range(40)
+        ]  # fmt: skip
+        batch = bench.batch(*specs)
+        handle = await bench.engine.submit(batch)
+        assert (await bench.engine.settle(batch)).handle == handle
+        seen = await bench.ends(batch, also=frozenset({TaskState.HELD}))
+        assert {each.state for each in seen.values()} == {TaskState.COMPLETE}, seen
+        for number in range(40):
+            assert (folder / f"out.{number}").read_text() == f"{number}\n"
+            assert (folder / f"stdout.{number}").read_text() == f"said {number}\n"
+
+    on_pool(folder, scenario)
+
+
+def test_a_submission_whose_answer_was_lost_is_found_again(folder: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        batch = bench.batch(shell("sleep 5", folder), shell("sleep 5", folder))
+        handle = await bench.engine.submit(batch)
+        await there(bench.engine, f"rm b/{batch.batch}/answer")
+        told = await bench.engine.settle(batch)
+        assert told.found is Found.SUBMITTED
+        assert told.handle is not None
+        assert told.handle.data["clusters"] == handle.data["clusters"]
+        await there(
+            bench.engine, f"rm b/{batch.batch}/answer; rm -rf gone; mkdir gone; mv log/* gone"
+        )
+        assert (await bench.engine.settle(batch)).found is Found.SUBMITTED
+        await there(bench.engine, "mv gone/* log; rmdir gone")
+        seen = await bench.ends(batch)
+        assert {each.state for each in seen.values()} == {TaskState.COMPLETE}
+
+    on_pool(folder, scenario)
+
+
+def test_while_a_submission_holds_the_lock_its_fate_is_unknown(folder: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        batch = bench.batch(shell("true", folder))
+        holding = asyncio.create_task(
+            there(bench.engine, f"exec 9>>lock/{batch.batch}; flock 9; touch held; sleep 8")
+        )
+        while "held" not in await there(bench.engine, "ls"):
+            await asyncio.sleep(0.1)
+        assert (await bench.engine.settle(batch)).found is Found.UNKNOWN
+        await holding
+        assert (await bench.engine.settle(batch)).found is Found.NEVER
+
+    on_pool(folder, scenario)
+
+
+def test_a_log_that_is_moved_and_cut_costs_no_end(folder: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        first = bench.batch(*[shell("sleep 4", folder)] * 3)
+        handle = await bench.engine.submit(first)
+        await bench.until(first, 2, TaskState.RUNNING)
+        await there(bench.engine, 'cd log; for f in *; do mv "$f" "$f.old"; done')
+        second = bench.batch(shell("true", folder))
+        await bench.engine.submit(second)
+        await bench.ends(second)
+        seen = await bench.ends(first)
+        assert {each.state for each in seen.values()} == {TaskState.COMPLETE}
+        third = bench.batch(shell("sleep 3", folder))
+        await bench.engine.submit(third)
+        await bench.until(third, 0, TaskState.RUNNING)
+        await there(bench.engine, "for f in log/*; do : > $f; printf 'torn (00' >> $f; done")
+        assert (await bench.ends(third))[0].state is TaskState.COMPLETE
+        told = (await bench.engine.reconcile([handle])).observations
+        assert len(told) == 3
+
+    on_pool(folder, scenario)
+
+
+def test_the_same_input_travels_once_and_forgetting_leaves_nothing_of_a_batch(
+    folder: Path,
+) -> None:
+    (folder / "in.txt").write_text("rain")
+
+    async def scenario(bench: Bench) -> None:
+        spec = shell(
+            "cp in.txt out.$OCEANID_KEY", folder, transfer_files=True,
+            inputs=(Transfer(f"{folder}/in.txt", "in.txt"),),
+        )  # fmt: skip
+        batch = bench.batch(*[spec] * 20)
+        handle = await bench.engine.submit(batch)
+        assert len((await there(bench.engine, "ls store")).split()) == 1
+        await bench.ends(batch)
+        assert len(list(folder.glob("out.*"))) == 20
+        await bench.engine.forget([handle])
+        left = await there(bench.engine, "find b lock tmp -mindepth 1")
+        assert left == ""
+
+    on_pool(folder, scenario)
+
+
+def test_a_watcher_that_dies_while_outputs_come_leaves_them_to_the_next(folder: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        batch = bench.batch(
+            *[shell("echo x > f$OCEANID_KEY", folder, transfer_files=True) for _ in range(5)]
+        )
+        await bench.engine.submit(batch)
+        await bench.ends(batch)
+        whole: list[ObservationBatch] = bench.batches
+        for number, seen in enumerate(whole):
+            rest = {
+                (each.batch, each.proc)
+                for later in whole[number + 1 :]
+                for each in later.observations
+                if each.state.is_final
+            }
+            if not rest:
+                break
+            again = HereEngine(replace(bench.engine.scheduler))
+            async with Bench(again, timeout_s=60, cursor=seen.cursor) as later_bench:
+                for proc in sorted(proc for _, proc in rest):
+                    await later_bench.until(batch, proc, TaskState.COMPLETE)
+            await again.close()
+
+    on_pool(folder, scenario)
