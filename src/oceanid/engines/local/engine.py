@@ -42,6 +42,8 @@ _BOOT: Final = "import sys; sys.path.append(sys.argv[1]); from runner.main impor
 _OBSERVATIONS_A_BATCH: Final = 2000
 _CLAIM_WITHIN_S: Final = 20.0
 _POLL_S: Final = 0.02
+_BUSY_POLL_S: Final = 0.15
+_POLLS_A_COMMIT: Final = 4.0
 _IDLE_POLL_S: Final = (0.05, 0.5)
 _LOST_LOOK_S: Final = 0.5
 
@@ -144,8 +146,11 @@ class LocalEngine(Engine):
             while tail.closed:
                 self._live.discard(tail.closed.pop())
             if observations:
+                given_at = time.monotonic()
                 yield ObservationBatch(tuple(observations), tail.cursor)
-                pause_s = _POLL_S
+                # A caller that needs long for each batch gets fewer and larger ones.
+                taken_s = time.monotonic() - given_at
+                pause_s = min(_BUSY_POLL_S, max(_POLL_S, _POLLS_A_COMMIT * taken_s))
                 if len(observations) >= _OBSERVATIONS_A_BATCH:
                     continue
             else:
