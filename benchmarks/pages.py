@@ -48,9 +48,9 @@ def main() -> int:
         if given.smoke:
             names = {kind: each[:: len(each) // SMOKE_PAGES + 1] for kind, each in names.items()}
         compared = [*names["lists"], *names["others"]]
-        _look(small, large, compared, verdict)
+        against = _look(small, large, compared, verdict)
         if not given.smoke:
-            _compare(small, large, compared, verdict, given)
+            _compare(small, large, against, verdict, given)
             _bound(large, names["anywhere"], verdict)
     return verdict.exit_code()
 
@@ -69,11 +69,17 @@ def _portals(size: Size, given: Namespace) -> Iterator[tuple[Visitor, Visitor]]:
         yield small, large
 
 
-def _look(small: Visitor, large: Visitor, names: list[str], verdict: Verdict) -> None:
-    """Each page answers, counts nothing without a bound, and asks a fixed number of queries."""
+def _look(small: Visitor, large: Visitor, names: list[str], verdict: Verdict) -> dict[str, str]:
+    """Each page answers, counts nothing without a bound, and asks a fixed number of queries.
+
+    Gives for each page the one of the small portal to compare it with: itself, or where the small
+    one has fewer rows to draw, the emptiest page of the same list that has as many.
+    """
     wrong, most = [], 0
+    rows: dict[str, tuple[int, int]] = {}
     for name in names:
         few, many = small.look(name), large.look(name)
+        rows[name] = few["rows"], many["rows"]
         most = max(most, many["queries"])
         if many["queries"] > MOST_QUERIES:
             wrong.append(f"{name}: {many['queries']} queries")
@@ -82,18 +88,30 @@ def _look(small: Visitor, large: Visitor, names: list[str], verdict: Verdict) ->
         print(f"        {each}")
     verdict.at_most(f"{len(names)} pages: those that are wrong", len(wrong), 0)
     verdict.at_most("queries of the page with the most", most, MOST_QUERIES)
+    return {name: _as_full(name, rows) for name in names}
+
+
+def _as_full(name: str, rows: dict[str, tuple[int, int]]) -> str:
+    few, many = rows[name]
+    if few >= many:
+        return name
+    person = name.partition(":")[0]
+    full = [(drawn[0], each) for each, drawn in rows.items()
+            if each.startswith(f"{person}:") and drawn[0] >= many]  # fmt: skip
+    return min(full)[1] if full else name
 
 
 def _compare(
-    small: Visitor, large: Visitor, names: list[str], verdict: Verdict, given: Namespace
+    small: Visitor, large: Visitor, against: dict[str, str], verdict: Verdict, given: Namespace
 ) -> None:
-    """Each page against itself, the two portals in turn; a slow one is measured once more."""
+    """Each page against its like, the two portals in turn; a slow one is measured once more."""
     within: list[tuple[float, str, str]] = []
-    for name in names:
-        ratio, few, many = _ratio(small, large, name, given.rounds)
+    for name, other in against.items():
+        ratio, few, many = _ratio(small, large, other, name, given.rounds)
         if ratio > RATIO:
-            ratio, few, many = _ratio(small, large, name, 3 * given.rounds)
+            ratio, few, many = _ratio(small, large, other, name, 3 * given.rounds)
         detail = f"{many * 1000:.1f} ms, small {few * 1000:.1f} ms"
+        detail += "" if other == name else f" of {other.partition(': ')[2]}"
         if given.all or ratio > RATIO:
             verdict.at_most(name, ratio, RATIO, detail)
         else:
@@ -102,11 +120,12 @@ def _compare(
         verdict.at_most(name, ratio, RATIO, detail)
 
 
-def _ratio(small: Visitor, large: Visitor, name: str, rounds: int) -> tuple[float, float, float]:
+def _ratio(
+    small: Visitor, large: Visitor, few: str, many: str, rounds: int
+) -> tuple[float, float, float]:
     measured = Rounds()
     measured.run(
-        rounds,
-        {"small": lambda: _seconds(small, name), "large": lambda: _seconds(large, name)},
+        rounds, {"small": lambda: _seconds(small, few), "large": lambda: _seconds(large, many)}
     )
     return measured.ratio("large", "small"), measured.median("small"), measured.median("large")
 

@@ -133,6 +133,7 @@ def _open(guest: Any, address: str, *, look: bool) -> dict[str, Any]:
         return {
             "queries": len(statements),
             "trouble": _trouble(answer, address, statements),
+            "rows": len(re.findall(rb'id="job-row-|class="field-name_shown', answer.content)),
             "told_cut": b"The search stopped after a moment" in answer.content,
             "statements": statements,
         }
