@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from time import monotonic
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from oceanid.states import JOB_ACTIVE, JobState
 
 PAGE_SIZE = 50
 COUNT_LIMIT = 1000
+FEW = 4000
 SEARCH_SECONDS = 1.5
 
 SORTS: Mapping[str, Order] = {
@@ -166,27 +168,68 @@ def read(asked: Asked, user: policy.Person) -> Listing:
     scoped = _scope(asked, user)
     if asked.q and asked.match == "any":
         return _search_anywhere(asked, _filtered(asked, scoped, indexed=frozenset()))
+    leading = _leading(asked, scoped)
     indexed = _ALL_INDEXED if asked.scope == "all" else _OWN_INDEXED
-    matching = searched(asked, _filtered(asked, scoped, indexed=indexed))
-    count = matching.order_by()[: COUNT_LIMIT + 1].values("pk").count()
-    few = count <= COUNT_LIMIT
+    matching = (
+        _led(asked, scoped, user, leading)
+        if leading
+        else searched(asked, _filtered(asked, scoped, indexed=indexed))
+    )
+    jobs: QuerySet[Job]
+    first = list(matching.order_by().values_list("pk", flat=True)[: COUNT_LIMIT + 1])
+    few = len(first) <= COUNT_LIMIT
+    by_index = False
+    if asked.is_filtered and few:
+        jobs = Job.objects.filter(pk__in=first)  # found once, and not looked for again
+    elif leading:
+        jobs = matching
+    else:
+        jobs, by_index = _many(asked, scoped, indexed)
+    order = replace(asked.order, by_index=by_index)
+    rows = keyset.page(_shown(jobs), order=order, place=asked.place, size=PAGE_SIZE)
+    return Listing(rows.rows, rows.next, rows.previous, min(len(first), COUNT_LIMIT), not few)
+
+
+def _many(
+    asked: Asked, scoped: QuerySet[Job], indexed: frozenset[str]
+) -> tuple[QuerySet[Job], bool]:
+    """Jobs of which there are many, and whether to walk the index of their order."""
     gives_order = _filters_give_order(asked)
-    if not few:
-        indexed = indexed & _ordered_by(asked) if gives_order else frozenset()
+    indexed = indexed & _ordered_by(asked) if gives_order else frozenset()
     jobs = searched(asked, _filtered(asked, scoped, indexed=indexed))
-    if asked.q and not _identity(asked.q) and asked.sort_name != "name" and not few:
+    if asked.q and not _identity(asked.q) and asked.sort_name != "name":
         # Any other order than by name is that of the first matches: sorting a million is not.
         first = jobs.order_by("name_key", "id").values("pk")[:COUNT_LIMIT]
-        jobs, few = Job.objects.filter(pk__in=first), True
-    by_index = gives_order or not (asked.is_filtered and few)
-    rows = keyset.page(
-        _shown(jobs),
-        order=replace(asked.order, by_index=by_index),
-        place=asked.place,
-        size=PAGE_SIZE,
-    )
-    is_more = count > COUNT_LIMIT
-    return Listing(rows.rows, rows.next, rows.previous, min(count, COUNT_LIMIT), is_more)
+        return Job.objects.filter(pk__in=first), False
+    return jobs, True
+
+
+def _leading(asked: Asked, scoped: QuerySet[Job]) -> str:
+    """The filter that alone leaves the fewest rows, when these are few; "" when none does.
+
+    SQLite does not know which of several indexes leaves few rows, so it is found by counting.
+    """
+    names = [name for name in ("status", "app", "scheduler", "q") if getattr(asked, name)]
+    is_own = asked.scope == "mine"
+    if asked.scope == "groups" or _identity(asked.q) or len(names) + is_own < 2 or not names:
+        return ""
+    counts: dict[str, int] = {}
+    for name in names:
+        alone = Asked(**{name: getattr(asked, name)})
+        # Apps and schedulers have indexes over everyone's jobs alone.
+        base = scoped if name in ("status", "q") else Job.objects.all()
+        found = searched(alone, _filtered(alone, base, indexed=frozenset({name})))
+        counts[name] = found.order_by()[:FEW].values("pk").count()
+    fewest = min(counts, key=counts.__getitem__)
+    return fewest if counts[fewest] < FEW else ""
+
+
+def _led(asked: Asked, scoped: QuerySet[Job], user: policy.Person, leading: str) -> QuerySet[Job]:
+    """The few rows that one filter leaves by its index, sifted by the others."""
+    if asked.scope == "mine" and leading in ("app", "scheduler"):
+        scoped = _where(Job.objects.all(), "user_id", user.pk, by_index=False)
+    jobs = _filtered(asked, scoped, indexed=frozenset({leading}))
+    return searched(asked, jobs, by_index=leading == "q")
 
 
 def rows(ids: list[int], user: policy.Person) -> list[Job]:
@@ -279,9 +322,7 @@ def _first_id_from(moment: datetime) -> int:
     return first if first is not None else 2**63 - 1
 
 
-def _where(
-    jobs: QuerySet[Job], lookup: str, value: str | int | list[str] | None, *, by_index: bool
-) -> QuerySet[Job]:
+def _where(jobs: QuerySet[Job], lookup: str, value: Any, *, by_index: bool) -> QuerySet[Job]:
     if by_index:
         return jobs.filter(**{lookup: value})
     name, _found, operation = lookup.partition("__")
@@ -290,7 +331,7 @@ def _where(
     return jobs.alias(**{alias: Unindexed(F(name))}).filter(**{f"{alias}{tail}": value})
 
 
-def searched(asked: Asked, jobs: QuerySet[Job]) -> QuerySet[Job]:
+def searched(asked: Asked, jobs: QuerySet[Job], *, by_index: bool = True) -> QuerySet[Job]:
     """Those with this number or identity, or whose name begins so, in any case of its letters."""
     if not asked.q:
         return jobs
@@ -300,9 +341,9 @@ def searched(asked: Asked, jobs: QuerySet[Job]) -> QuerySet[Job]:
     if identity is not None:
         return jobs.filter(pk=identity)
     start = asked.q.casefold()[:NAME_KEY_LENGTH]
-    jobs = jobs.filter(name_key__gte=start)
+    jobs = _where(jobs, "name_key__gte", start, by_index=by_index)
     end = _beyond(start)
-    return jobs.filter(name_key__lt=end) if end else jobs
+    return _where(jobs, "name_key__lt", end, by_index=by_index) if end else jobs
 
 
 def _identity(text: str) -> int | UUID | None:
