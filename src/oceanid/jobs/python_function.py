@@ -149,7 +149,7 @@ def _read(path: Path, key: str) -> dict[str, Any] | None:
         content = file.read(MOST_OUTCOME_BYTES + 1)
     try:
         value = json.loads(content, parse_constant=_refused, parse_float=_finite)
-        _storable(value)
+        storable(value)
     except (ValueError, RecursionError):
         return None
     if not isinstance(value, dict) or (key and value.get("key") != key):
@@ -168,7 +168,7 @@ def _finite(text: str) -> float:
     return value
 
 
-def _storable(value: Any) -> None:
+def storable(value: Any) -> None:
     """Raise ValueError for text that PostgreSQL's jsonb can't hold: NUL, lone surrogates."""
     text = json.dumps(value, ensure_ascii=False)
     text.encode()
@@ -183,7 +183,7 @@ def _text(value: Any) -> str:
 def _json(value: Any, what: str) -> Any:
     try:
         plain = json.loads(json.dumps(value, allow_nan=False))
-        _storable(plain)
+        storable(plain)
     except (TypeError, ValueError, RecursionError) as problem:
         raise InvalidSpecification(
             f"{what} of the function is not JSON: {problem}.",

@@ -70,10 +70,14 @@ class WorkflowNode(models.Model):
             models.Index("workflow", "state", name="oceanid_node_state"),
             models.Index(
                 "workflow",
+                "category",
                 models.F("priority").desc(),
                 "id",
                 name="oceanid_node_ready",
-                condition=Q(state="RDY"),
+                condition=Q(state="RDY", backlog=0),
+            ),
+            models.Index(
+                "workflow", "category", name="oceanid_node_begun", condition=Q(backlog__gt=0)
             ),
             models.Index(
                 "workflow",

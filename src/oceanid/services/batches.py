@@ -89,7 +89,7 @@ def over(scheduler_id: int) -> list[Handle]:
 
 
 def forgotten(hold: Hold, batches: Sequence[UUID]) -> None:
-    """Remove batches that their engine has forgotten, and those that were never sent."""
+    """Remove batches that their engine has forgotten."""
     with transaction.atomic():
         guard(hold)
         over = Batch.objects.filter(
@@ -106,6 +106,12 @@ def where_are(job_id: int) -> list[tuple[Handle, tuple[int, ...]]]:
         procs[batch].append(proc or 0)
     found = Batch.objects.filter(pk__in=list(procs), state=BatchState.SENT.value)
     return [(Handle(pk, data), tuple(procs[pk])) for pk, data in found.values_list("pk", "handle")]
+
+
+def on_the_way(job_id: int) -> bool:
+    """Whether tasks of a job are in batches whose handles are not known, so can't be asked."""
+    prepared = Batch.objects.filter(state=BatchState.PREPARED.value)
+    return Task.objects.filter(job_id=job_id, state__in=AT_ENGINE, batch__in=prepared).exists()
 
 
 def _handles(scheduler_id: int, state: BatchState) -> list[Handle]:

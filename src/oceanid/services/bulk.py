@@ -48,6 +48,15 @@ def update_many(
     return len(prepared)
 
 
+def plain(text: str) -> str:
+    """A text without what PostgreSQL can't keep: NUL and lone surrogates."""
+    if "\0" in text:
+        text = text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def _field(model: type[models.Model], name: str) -> models.Field[Any, Any]:
     for field in model._meta.concrete_fields:
         if field.attname == name:
@@ -65,12 +74,13 @@ def _prepared(fields: Sequence[models.Field[Any, Any]], rows: Iterable[Row]) -> 
 
 
 def _converter(field: models.Field[Any, Any]) -> Callable[[Any], Any]:
+    if type(field) in _TEXTS:
+        return plain
     return lambda value: field.get_db_prep_save(value, connection)
 
 
+_TEXTS = {models.CharField, models.TextField}
 _PLAIN = {
-    models.CharField,
-    models.TextField,
     models.IntegerField,
     models.BigIntegerField,
     models.PositiveIntegerField,

@@ -29,7 +29,12 @@ class Counts:
 
 
 def job_state(
-    counts: Counts, wanted: Wanted, *, has_results_step: bool, is_workflow: bool
+    counts: Counts,
+    wanted: Wanted,
+    *,
+    has_results_step: bool,
+    is_workflow: bool,
+    returned: int | None = None,
 ) -> JobState:
     """The job's state.
 
@@ -38,9 +43,11 @@ def job_state(
         wanted: What is wanted of it.
         has_results_step: Whether something remains to be done with its results at the end.
         is_workflow: Whether one failure makes the whole a failure.
+        returned: What a node made the whole workflow return, if one ended it (abort_dag_on).
     """
     if counts.ended >= counts.total:
-        end = end_state(counts, is_workflow=is_workflow)
+        stops = wanted in (Wanted.STOP, Wanted.DELETE)
+        end = end_state(counts, is_workflow=is_workflow, returned=None if stops else returned)
         if has_results_step and end in (JobState.COMPLETE, JobState.VARIOUS_COMPLETE):
             return JobState.RESULTS_READY
         return end
@@ -57,8 +64,10 @@ def job_state(
     return JobState.VARIOUS if failing else JobState.RUNNING
 
 
-def end_state(counts: Counts, *, is_workflow: bool) -> JobState:
+def end_state(counts: Counts, *, is_workflow: bool, returned: int | None = None) -> JobState:
     """The state of a job whose processes have all ended and whose results are dealt with."""
+    if returned is not None:
+        return JobState.ERROR if returned else JobState.COMPLETE
     if counts.aborted:
         return JobState.ABORTED
     if counts.error == 0:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from oceanid import conf
@@ -186,7 +186,9 @@ class _Chooser:
         )
         job.hint = "Stop it, ask for less and resubmit it, or choose a larger scheduler."
         names = ("state", "wanted", "reason_code", "status_message", "hint")
-        Job.objects.filter(pk=job.pk).update(**{name: getattr(job, name) for name in names})
+        values = {name: getattr(job, name) for name in names}
+        Job.objects.filter(pk=job.pk).update(version=F("version") + 1, **values)
+        job.version += 1
         self.held.add(job.pk)
         self.told.append(
             events.job_event(
@@ -308,23 +310,30 @@ class _Chooser:
 
 
 def batch_spec(batch: uuid.UUID, wanting: list[Wanting], resources: Resources) -> BatchSpec:
-    """What an engine is given."""
-    items = tuple(
-        BatchItem(proc, each.key, task_specs.task_spec(each)) for proc, each in enumerate(wanting)
+    """What an engine is given: what is wanted, numbered from 0."""
+    return _spec(batch, list(enumerate(wanting)), resources)
+
+
+def _spec(batch: uuid.UUID, numbered: list[tuple[int, Wanting]], resources: Resources) -> BatchSpec:
+    items = tuple(BatchItem(proc, each.key, task_specs.task_spec(each)) for proc, each in numbered)
+    return BatchSpec(
+        batch, items, resources, label=numbered[0][1].job.name[:64] if numbered else ""
     )
-    return BatchSpec(batch, items, resources, label=wanting[0].job.name[:64] if wanting else "")
 
 
 def load(batch: uuid.UUID) -> BatchSpec:
     """Build a committed batch's specification again from its manifest."""
     tasks = Task.objects.filter(batch_id=batch).select_related("job", "node").order_by("proc")
-    wanting = [
-        Wanting(task.job, task.node, TaskRole(task.role), task.attempt, task.index)
+    numbered = [
+        (
+            task.proc or 0,
+            Wanting(task.job, task.node, TaskRole(task.role), task.attempt, task.index),
+        )
         for task in tasks
     ]
-    first = wanting[0] if wanting else None
+    first = numbered[0][1] if numbered else None
     wanted = task_specs.resources(first.job, first.node) if first else Resources()
-    return batch_spec(batch, wanting, wanted)
+    return _spec(batch, numbered, wanted)
 
 
 def _users_waiting(scheduler_id: int) -> Iterator[Any]:

@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from oceanid.models import Job, JobEvent, JobQuerySet, Task, WorkflowEdge, WorkflowNode
-from oceanid.services import events, inputs, observe, paths, workflow_run
+from oceanid.services import batches, events, inputs, observe, paths, workflow_run
 from oceanid.services.job_update import JobChange, apply_changes
 from oceanid.services.leases import Hold, guard
 from oceanid.states import JobState, TaskState, Wanted
@@ -96,6 +96,7 @@ def staged(hold: Hold, job: Job) -> None:
         told: list[events.Event] = []
         if locked.spec.get("workflow"):
             change = workflow_run.begin(locked, told)
+            change.deltas["tasks_made"] = locked.num_jobs
         else:
             change = JobChange()
             change.deltas["backlog"] = locked.num_jobs
@@ -109,13 +110,16 @@ def cannot_stage(hold: Hold, job: Job, reason: str) -> None:
     with transaction.atomic():
         guard(hold)
         locked = _locked(job.pk, attempt=job.attempt)
-        if locked is None:
+        if locked is None or locked.job_state.is_final or locked.tasks_made or locked.backlog:
             return
-        change = JobChange()
-        change.deltas["tasks_error"] = locked.num_jobs - locked.tasks_complete
+        told: list[events.Event] = []
+        if locked.spec.get("workflow"):
+            change = workflow_run.fail_all(locked, told, reason)
+        else:
+            change = JobChange()
+            change.deltas["tasks_error"] = locked.num_jobs
         change.tell("missing-file", reason, "Put the file in place and resubmit the job.")
         locked.due_at = None
-        told: list[events.Event] = []
         apply_changes({locked.pk: locked}, {locked.pk: change}, told)
         events.write(told)
 
@@ -162,8 +166,14 @@ def _abort_unstarted(job: Job, told: list[events.Event]) -> JobChange:
     return change
 
 
-def reckon(hold: Hold, job: Job) -> None:
-    """Let a job's state follow a pause or resume of which no task told."""
+def reckon(hold: Hold, job: Job, *, again_s: float) -> None:
+    """Let a job's state follow a pause or resume of which no task told.
+
+    Args:
+        hold: The scheduler's lease.
+        job: The job as it was when its engine was asked; what was wished since is kept.
+        again_s: Seconds after which to ask again when some of it could not be asked yet.
+    """
     with transaction.atomic():
         guard(hold)
         locked = _locked(job.pk, attempt=job.attempt)
@@ -172,8 +182,9 @@ def reckon(hold: Hold, job: Job) -> None:
         told: list[events.Event] = []
         if locked.state == JobState.HELD and locked.wanted == Wanted.RUN:
             locked.reason_code = locked.status_message = locked.hint = ""
-        if locked.due_at is not None and locked.due_at <= timezone.now():
-            locked.due_at = None
+        if (locked.due_at, locked.wanted) == (job.due_at, job.wanted):
+            is_underway = batches.on_the_way(locked.pk)
+            locked.due_at = timezone.now() + timedelta(seconds=again_s) if is_underway else None
         apply_changes({locked.pk: locked}, {locked.pk: JobChange()}, told)
         events.write(told)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from django.utils import timezone
 
-from oceanid.models import EventKind, Job
+from oceanid.models import EventKind, Job, Task
 from oceanid.services import events
 from oceanid.services.bulk import update_many
 from oceanid.services.derive import Counts, job_state
@@ -91,15 +91,17 @@ def apply_changes(
 def _move(job: Job, change: JobChange, told: list[events.Event]) -> None:
     before = JobState(job.state)
     wanted = Wanted(job.wanted)
+    is_workflow = bool(job.spec.get("workflow"))
+    counts = counts_of(job)
+    if is_workflow and wanted is Wanted.PAUSE and counts.running and not _goes_on(job):
+        counts = replace(counts, running=0, paused=counts.running)
     after = job_state(
-        counts_of(job),
+        counts,
         wanted,
         has_results_step=has_results_step(job),
-        is_workflow=bool(job.spec.get("workflow")),
+        is_workflow=is_workflow,
+        returned=returned(job),
     )
-    abort = job.spec.get("abort")
-    if abort and after is JobState.ABORTED and wanted is Wanted.RUN:
-        after = JobState.COMPLETE if abort.get("return") == 0 else JobState.ERROR
     if after is JobState.ERROR and job.RETURNS_VALUE:
         after = JobState.RESULTS_READY  # its exception is read from its files, as a result is
     if after is before or not job_can_move(before, after):
@@ -141,6 +143,18 @@ def counts_of(job: Job) -> Counts:
         error=job.tasks_error,
         aborted=job.tasks_aborted,
     )
+
+
+def returned(job: Job) -> int | None:
+    """What a node made the whole workflow return (``abort_dag_on``); None when none did."""
+    abort = job.spec.get("abort")
+    return int(abort["return"]) if abort else None
+
+
+def _goes_on(job: Job) -> bool:
+    """Whether any task at the engine is not paused; asked of a workflow that is to pause."""
+    states = [TaskState.SUBMITTED, TaskState.RUNNING, TaskState.TRANSFERRING]
+    return Task.objects.filter(job_id=job.pk, state__in=[each.value for each in states]).exists()
 
 
 def has_results_step(job: Job) -> bool:

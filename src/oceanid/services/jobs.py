@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import models, transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from oceanid.engines.registry import engine_class
-from oceanid.errors import IllegalTransition, UnsupportedCapability
+from oceanid.errors import IllegalTransition, NotFound, UnsupportedCapability
 from oceanid.models import EventKind, Job
 from oceanid.services import events, workflow_freeze
 from oceanid.services.freeze import Freezer, Frozen, check_active, check_name, name_key
@@ -27,6 +27,7 @@ FINAL = [state.value for state in JOB_FINAL]
 OPEN = [Wanted.RUN.value, Wanted.PAUSE.value]
 UNEXECUTED = [JobState.PENDING.value, JobState.OTHER.value]
 """What a draft may be in: its app may have given it a status of its own before it is executed."""
+NEVER = Q(pk__in=[])
 
 
 def save_draft(job: Job) -> None:
@@ -76,18 +77,19 @@ def execute_many(jobs: Sequence[Job], *, actor: AbstractBaseUser | None = None) 
     freezer = Freezer()
     for user_id, count in Counter(job.user_id for job in jobs).items():
         check_active(user_id, more=count)
-    workflows = [job for job in jobs if workflow_freeze.is_workflow(job)]
+    # Jobs are looked at before the transaction, which must begin with a write.
+    frozen = [None if workflow_freeze.is_workflow(job) else freezer.freeze(job) for job in jobs]
     with transaction.atomic():
         # Their nodes need the workflows' rows, so these are written as drafts first.
-        for workflow in workflows:
-            save_draft(workflow)
-        frozen = [
-            workflow_freeze.freeze(job, freezer)
-            if workflow_freeze.is_workflow(job)
-            else freezer.freeze(job)
-            for job in jobs
-        ]
-        _submit(jobs, frozen, actor)
+        for job, fixed in zip(jobs, frozen, strict=True):
+            if fixed is None:
+                save_draft(job)
+        _submit(
+            jobs,
+            [fixed or workflow_freeze.freeze(job, freezer)
+             for job, fixed in zip(jobs, frozen, strict=True)],
+            actor,
+        )  # fmt: skip
         wake()
 
 
@@ -127,7 +129,7 @@ def resubmit(job: Job, *, actor: AbstractBaseUser | None = None) -> None:
         IllegalTransition: It has not ended, or somebody else was faster.
         InvalidSpecification: Or a subclass: it can't run any more as it stands.
     """
-    job.refresh_from_db()
+    _look(job)
     if job.state not in FINAL:
         raise IllegalTransition(
             f"The job is {job.status}; only a finished one can be resubmitted.",
@@ -150,29 +152,16 @@ def resubmit(job: Job, *, actor: AbstractBaseUser | None = None) -> None:
             fixed = freezer.freeze(job)
         now = timezone.now()
         _resubmit(job, fixed, now, before=[before])
-        events.write(
-            [
-                events.job_event(
-                    job.pk,
-                    job.attempt,
-                    EventKind.STATE,
-                    now,
-                    before=before,
-                    after=JobState.SUBMITTED.value,
-                    message="Resubmitted.",
-                    actor=actor,
-                )
-            ]
-        )
+        _moved(job, now, before, JobState.SUBMITTED, actor, "Resubmitted.")
         wake()
 
 
 def stop(job: Job, *, actor: AbstractBaseUser | None = None) -> None:
     """Ask for a job to end; a request, not a promise; nothing happens to one that has ended."""
-    job.refresh_from_db()
-    if job.state == JobState.PENDING or not job.spec:
-        _end_by_hand(job, JobState.ABORTED, actor)
-        return
+    _look(job)
+    while job.state == JobState.PENDING or not job.spec:
+        if job.state in FINAL or _end_by_hand(job, JobState.ABORTED, actor):
+            return  # else it was executed, or its status set, since it was looked at
     _want(job, Wanted.STOP, from_wanted=OPEN, actor=actor, message="Stop was asked for.")
 
 
@@ -205,7 +194,14 @@ def resume(job: Job, *, actor: AbstractBaseUser | None = None) -> None:
         IllegalTransition: It has not been executed, or has ended.
     """
     _require_active(job, "resumed")
-    _want(job, Wanted.RUN, from_wanted=OPEN, actor=actor, message="Resume was asked for.")
+    _want(
+        job,
+        Wanted.RUN,
+        from_wanted=OPEN,
+        actor=actor,
+        message="Resume was asked for.",
+        even_if=Q(state=JobState.HELD.value) | Q(tasks_held__gt=0),
+    )
 
 
 def delete(job: Job, *, actor: AbstractBaseUser | None = None) -> None:
@@ -233,7 +229,7 @@ def retry_results(job: Job, *, actor: AbstractBaseUser | None = None) -> None:
             )
         _note(job, now, EventKind.INTENT, "Another try of the results was asked for.", actor)
         wake()
-    job.refresh_from_db()
+    _look(job)
 
 
 def _complete(job: Job) -> None:
@@ -311,7 +307,7 @@ def _resubmit(job: Job, frozen: Frozen, now: datetime, *, before: list[str]) -> 
         values |= {name: getattr(job, name) for name in drafted}
     rows = Job.objects.filter(pk=job.pk, state__in=before, attempt=job.attempt - 1)
     if not rows.update(version=F("version") + 1, **values):
-        job.refresh_from_db()
+        _look(job)
         raise IllegalTransition(
             f"The job is {job.status} already.", hint="Look at it again before you go on."
         )
@@ -325,48 +321,52 @@ def _want(
     from_wanted: list[str] | None,
     actor: AbstractBaseUser | None,
     message: str,
+    even_if: Q = NEVER,
 ) -> None:
+    """Write a wish down, unless it is there already (and not ``even_if``)."""
     now = timezone.now()
     with transaction.atomic():
-        rows = Job.objects.filter(pk=job.pk).exclude(wanted=wanted.value)
+        rows = Job.objects.filter(~Q(wanted=wanted.value) | even_if, pk=job.pk)
         if from_wanted is not None:
             rows = rows.filter(wanted__in=from_wanted).exclude(state__in=FINAL)
         if rows.update(wanted=wanted.value, due_at=now, version=F("version") + 1):
             _note(job, now, EventKind.INTENT, message, actor)
             wake()
     if wanted is not Wanted.DELETE or Job.objects.filter(pk=job.pk).exists():
-        job.refresh_from_db()
+        _look(job)
 
 
-def _end_by_hand(job: Job, state: JobState, actor: AbstractBaseUser | None) -> None:
-    """End a job that no scheduler runs."""
+def _end_by_hand(job: Job, state: JobState, actor: AbstractBaseUser | None) -> bool:
+    """End a job that no scheduler runs; False when it has changed since it was looked at."""
     now = timezone.now()
     with transaction.atomic():
-        rows = Job.objects.filter(pk=job.pk, state=job.state).exclude(state__in=FINAL)
-        if rows.update(
+        rows = Job.objects.filter(pk=job.pk, state=job.state, version=job.version)
+        ended = rows.update(
             state=state.value,
             wanted=Wanted.STOP.value,
             completion_time=now,
             version=F("version") + 1,
-        ):
-            events.write(
-                [
-                    events.job_event(
-                        job.pk,
-                        job.attempt,
-                        EventKind.STATE,
-                        now,
-                        before=job.state,
-                        after=state.value,
-                        actor=actor,
-                    )
-                ]
-            )
-    job.refresh_from_db()
+        )
+        if ended:
+            _moved(job, now, job.state, state, actor)
+    _look(job)
+    return bool(ended)
+
+
+def _look(job: Job) -> None:
+    """Read a job again.
+
+    Raises:
+        NotFound: It was deleted.
+    """
+    try:
+        job.refresh_from_db()
+    except Job.DoesNotExist as gone:
+        raise NotFound("The job was deleted.", hint="Create a new one.") from gone
 
 
 def _require_active(job: Job, participle: str) -> None:
-    job.refresh_from_db()
+    _look(job)
     if job.state in FINAL or job.state == JobState.PENDING:
         raise IllegalTransition(
             f"The job is {job.status}; it can't be {participle}.",
@@ -384,3 +384,18 @@ def _note(
     job: Job, at: datetime, kind: EventKind, message: str, actor: AbstractBaseUser | None
 ) -> None:
     events.write([events.job_event(job.pk, job.attempt, kind, at, message=message, actor=actor)])
+
+
+def _moved(
+    job: Job,
+    at: datetime,
+    before: str,
+    after: JobState,
+    actor: AbstractBaseUser | None,
+    message: str = "",
+) -> None:
+    told = events.job_event(
+        job.pk, job.attempt, EventKind.STATE, at,
+        before=before, after=after.value, message=message, actor=actor,
+    )  # fmt: skip
+    events.write([told])

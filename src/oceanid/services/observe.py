@@ -216,7 +216,7 @@ def _retry(changed: Sequence[Seen], told: list[events.Event]) -> None:
     for task in failed:
         job = jobs[task.job_id]
         node = nodes[task.node_id] if task.node_id is not None else None
-        if job.wanted != "RUN" or task.tries >= task_specs.max_retries(job, node):
+        if job.wanted not in ("RUN", "PAU") or task.tries >= task_specs.max_retries(job, node):
             continue
         task.tries += 1
         task.state = TaskState.QUEUED

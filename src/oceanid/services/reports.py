@@ -11,6 +11,7 @@ from django.utils import timezone
 from oceanid.errors import IllegalTransition, InvalidSpecification
 from oceanid.models import EventKind, Job
 from oceanid.services import events
+from oceanid.services.bulk import plain
 from oceanid.states import JOB_FINAL, JobState
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def set_status(
         InvalidSpecification: The word can't be used.
         IllegalTransition: The job's status is observed, not set.
     """
-    word = word.strip()
+    word, message = plain(word).strip(), plain(message)
     if not word or len(word) > 255:
         raise InvalidSpecification("A status has 1 to 255 characters.", hint="Shorten it.")
     state = JobState.of_word(word) or _by_code(word)
@@ -117,6 +118,7 @@ def report_progress(job: Job, percent: int | None, message: str = "") -> None:
     """
     if percent is not None and not 0 <= percent <= 100:
         raise InvalidSpecification("Progress is a whole number from 0 to 100.")
+    message = plain(message)
     values: dict[str, Any] = {"progress_message": message[:500]}
     if percent is not None:
         values["progress"] = percent

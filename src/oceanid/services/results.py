@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from oceanid.models import EventKind, Job
 from oceanid.services import events
+from oceanid.services.bulk import plain
 from oceanid.services.derive import end_state
-from oceanid.services.job_update import counts_of
+from oceanid.services.job_update import counts_of, returned
 from oceanid.services.leases import Hold, guard
 from oceanid.states import JobState, Wanted
 
@@ -46,15 +47,19 @@ def finish(
         locked = _locked(job)
         if locked is None:
             return
-        end = end_state(counts_of(locked), is_workflow=bool(locked.spec.get("workflow")))
+        end = end_state(
+            counts_of(locked),
+            is_workflow=bool(locked.spec.get("workflow")),
+            returned=returned(locked),
+        )
         state = JobState.ERROR if failure else end
         if result is not None:
             locked.result = result
-        values: dict[str, Any] = {"result": locked.result, "results_error": traceback}
+        values: dict[str, Any] = {"result": locked.result, "results_error": plain(traceback)}
         if failure:
-            values |= {"status_message": failure, "reason_code": "exception", "hint": hint}
+            values |= {"status_message": plain(failure), "reason_code": "exception", "hint": hint}
         Job.objects.filter(pk=locked.pk).update(
-            state=state.value, due_at=None, version=F("version") + 1, **values
+            state=state.value, due_at=_due(locked, None), version=F("version") + 1, **values
         )
         _tell(locked, EventKind.STATE, failure, after=state)
 
@@ -69,6 +74,7 @@ def fail(hold: Hold, job: Job, error: str, *, most_tries: int) -> None:
         locked = _locked(job)
         if locked is None:
             return
+        error = plain(error)
         tries = locked.results_tries + 1
         again = tries < most_tries
         pause = min(MOST_PAUSE_S, FIRST_PAUSE_S * 4 ** (tries - 1)) * random.uniform(0.8, 1.2)  # noqa: S311
@@ -80,7 +86,7 @@ def fail(hold: Hold, job: Job, error: str, *, most_tries: int) -> None:
             status_message=f"The results function failed (try {tries} of {most_tries}): {last}",
             hint="It is tried again by itself." if again
             else "Mend it, then ask for another try; the results are kept.",
-            due_at=timezone.now() + timedelta(seconds=pause) if again else None,
+            due_at=_due(locked, timezone.now() + timedelta(seconds=pause) if again else None),
             version=F("version") + 1,
         )  # fmt: skip
         _tell(locked, EventKind.RESULTS, f"Try {tries} failed: {last}")
@@ -92,6 +98,11 @@ def _locked(job: Job) -> Job | None:
         .filter(pk=job.pk, attempt=job.attempt, state=JobState.RESULTS_READY.value)
         .first()
     )
+
+
+def _due(job: Job, at: datetime | None) -> datetime | None:
+    """When something is to be done next; a deletion that was asked for meanwhile goes first."""
+    return job.due_at if job.wanted == Wanted.DELETE else at
 
 
 def _tell(job: Job, kind: EventKind, message: str, *, after: JobState | None = None) -> None:

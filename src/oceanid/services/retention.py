@@ -17,6 +17,7 @@ from oceanid.services.wake import wake
 from oceanid.states import JOB_FINAL, Wanted
 
 CHUNK = 500
+FINAL = [state.value for state in JOB_FINAL]
 
 
 def expired(now: datetime | None = None) -> JobQuerySet:
@@ -37,8 +38,7 @@ def expired(now: datetime | None = None) -> JobQuerySet:
     for app, days in rules.by_app.items():
         past |= Q(app=app) & no_user_rule & _before(now, days)
     past |= ~Q(app__in=list(rules.by_app)) & no_user_rule & _before(now, rules.days)
-    final = [state.value for state in JOB_FINAL]
-    finished = Job.objects.filter(state__in=final).exclude(wanted=Wanted.DELETE.value)
+    finished = Job.objects.filter(state__in=FINAL).exclude(wanted=Wanted.DELETE.value)
     return finished.filter(past)
 
 
@@ -54,19 +54,22 @@ def apply(now: datetime | None = None) -> int:
 
 
 def _ask(keys: list[tuple[int, int]]) -> int:
+    """Ask for the deletion of those that nobody has resubmitted or deleted since."""
     now = timezone.now()
+    asked = []
     with transaction.atomic():
-        asked = (
-            Job.objects.filter(pk__in=[pk for pk, _ in keys])
-            .exclude(wanted=Wanted.DELETE.value)
-            .update(wanted=Wanted.DELETE.value, due_at=now, version=F("version") + 1)
-        )
+        for pk, attempt in keys:
+            still = Job.objects.filter(pk=pk, attempt=attempt, state__in=FINAL)
+            if still.exclude(wanted=Wanted.DELETE.value).update(
+                wanted=Wanted.DELETE.value, due_at=now, version=F("version") + 1
+            ):
+                asked.append((pk, attempt))
         events.write(
             events.job_event(pk, attempt, EventKind.INTENT, now, message="Its time is over.")
-            for pk, attempt in keys
+            for pk, attempt in asked
         )
         wake()
-    return asked
+    return len(asked)
 
 
 def _before(now: datetime, days: int | None) -> Q:

@@ -9,7 +9,15 @@ from oceanid.errors import InvalidSpecification
 from oceanid.models import Job, WorkflowEdge, WorkflowNode
 from oceanid.services import paths
 from oceanid.services.bulk import update_many
-from oceanid.services.freeze import Freezer, Frozen, check_inputs, check_name, check_size, require
+from oceanid.services.freeze import (
+    Freezer,
+    Frozen,
+    check_fit,
+    check_inputs,
+    check_name,
+    check_size,
+    require,
+)
 from oceanid.states import NodeState
 
 FROZEN = ("spec", "num_jobs", "state", "waiting_on")
@@ -47,6 +55,7 @@ def freeze(job: Job, freezer: Freezer) -> Frozen:
 
 def rescue(job: Job, freezer: Freezer) -> Frozen:
     """Make everything that is not done ready to run again; what is done stays done."""
+    job.prepare_nodes()  # type: ignore[attr-defined] # it may have been stopped as a draft
     nodes = _nodes(job)
     done = {node.pk for node in nodes if node.state == NodeState.DONE}
     if len(done) == len(nodes):  # it succeeded: run all of it again
@@ -107,6 +116,7 @@ def _described(
         check_size(description.count)
         scheduler = freezer.scheduler(job)
         require(scheduler, description.required_capabilities())
+        check_fit(scheduler, description.resources)
         check_inputs(node.remote_input_files)
         # What is missing in the workflow's directory may be made by a node before this one, or
         # by its own PRE script.

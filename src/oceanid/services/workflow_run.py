@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from django.db.models import F, Q
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from oceanid.models import EventKind, Job, Task, WorkflowEdge, WorkflowNode
@@ -41,7 +41,8 @@ class Run:
     touched: dict[int, WorkflowNode] = field(default_factory=dict)
     done: list[WorkflowNode] = field(default_factory=list)
     failed: list[WorkflowNode] = field(default_factory=list)
-    freed: bool = False
+    ready: list[WorkflowNode] = field(default_factory=list)
+    open_categories: set[str] = field(default_factory=set)
 
     def move(self, node: WorkflowNode, after: NodeState, message: str = "") -> None:
         """Move a node, tell of it, and count it in its job."""
@@ -60,7 +61,7 @@ class Run:
         if after in NODE_FINAL:
             node.completion_time = self.at
             self.change.see(None, self.at)
-            self.freed = True
+            self.open_categories.add(node.category)
         self.told.append(node_event(self.job, node, before, after, self.at, message))
 
     def want(self, node: WorkflowNode, tasks: int) -> None:
@@ -88,6 +89,7 @@ class Run:
 def begin(job: Job, told: list[events.Event]) -> JobChange:
     """Let the nodes go that wait for nothing, at the start of an attempt."""
     run = Run(job, told, timezone.now())
+    run.ready = list(_ready(job))
     _cascade(run)
     return run.save()
 
@@ -125,6 +127,17 @@ def stop(job: Job, told: list[events.Event]) -> JobChange:
     """Abort every node that has nothing running; the others end with their tasks."""
     run = Run(job, told, timezone.now())
     _abort_waiting(run)
+    return run.save()
+
+
+def fail_all(job: Job, told: list[events.Event], reason: str) -> JobChange:
+    """Fail a workflow before any of its nodes began."""
+    run = Run(job, told, timezone.now())
+    nodes = WorkflowNode.objects.filter(workflow_id=job.pk).exclude(state__in=FINAL)
+    for node in list(nodes):
+        node.reason = reason
+        is_ready = node.state == NodeState.READY
+        run.move(node, NodeState.FAILED if is_ready else NodeState.FUTILE, reason)
     return run.save()
 
 
@@ -192,14 +205,20 @@ def _phase_progress(run: Run, node: WorkflowNode) -> None:
 
 def _drop_backlog(run: Run, node: WorkflowNode) -> None:
     """One failed process fails the node: those that have not started never will."""
+    reason = "Another process of the node failed." if node.tasks_failed else ""
     queued = Task.objects.filter(
         node_id=node.pk, attempt=node.attempt, state=TaskState.QUEUED.value
     )
-    dropped = queued.update(
-        state=TaskState.ABORTED.value, completion_time=run.at,
-        reason="Another process of the node failed.",
-    )  # fmt: skip
-    node.tasks_ended += dropped
+    dropped = list(queued.values_list("pk", flat=True))
+    queued.update(state=TaskState.ABORTED.value, completion_time=run.at, reason=reason)
+    run.told += [
+        events.Event(
+            run.job.pk, pk, node.pk, node.attempt, EventKind.TASK.value,
+            TaskState.QUEUED.value, TaskState.ABORTED.value, run.at, reason,
+        )
+        for pk in dropped
+    ]  # fmt: skip
+    node.tasks_ended += len(dropped)
     run.change.deltas["backlog"] -= node.backlog
     node.backlog = 0
 
@@ -299,6 +318,7 @@ def _release_children(run: Run, done: Sequence[WorkflowNode]) -> None:
         )
         for node in free:
             run.move(node, NodeState.READY)
+            run.ready.append(node)
     run.save()
 
 
@@ -320,32 +340,33 @@ def _make_futile(run: Run, failed: Sequence[WorkflowNode]) -> None:
 
 
 def _start_ready(run: Run) -> None:
-    """Start ready nodes, the most important first, as far as their categories allow."""
+    """Start nodes that have become ready, the most important first; of a limited category only as
+    many as there is room for, whenever one became ready or another one ended."""
     most: dict[str, int] = run.job.attributes.get("max_jobs") or {}
-    waiting = WorkflowNode.objects.filter(
-        workflow_id=run.job.pk, state=NodeState.READY.value, backlog=0
-    ).order_by("-priority", "id")
-    for node in list(waiting.exclude(category__in=list(most))):
-        _start(run, node)
-    for category, limit in most.items():
-        active = (
-            WorkflowNode.objects.filter(
-                Q(state__in=[state.value for state in ACTIVE])
-                | Q(state=NodeState.READY.value, backlog__gt=0),
-                workflow_id=run.job.pk,
-                category=category,
-            )
-            .exclude(pk__in=list(run.touched))
-            .count()
-        )
-        active += sum(
-            1 for node in run.touched.values()
-            if node.category == category
-            and (node.state in ACTIVE or (node.state == NodeState.READY and node.backlog))
-        )  # fmt: skip
-        if int(limit) > active:
-            for node in list(waiting.filter(category=category)[: int(limit) - active]):
+    ready, run.ready = run.ready, []
+    ended, run.open_categories = run.open_categories, set()
+    for node in sorted(ready, key=lambda each: (-each.priority, each.pk)):
+        if node.category not in most:
+            _start(run, node)
+    for category in sorted((ended | {node.category for node in ready}) & set(most)):
+        run.save()
+        room = int(most[category]) - _active(run.job, category)
+        if room > 0:
+            waiting = _ready(run.job).filter(category=category).order_by("-priority", "id")
+            for node in list(waiting[:room]):
                 _start(run, node)
+
+
+def _ready(job: Job) -> QuerySet[WorkflowNode]:
+    """Nodes that could start and have not."""
+    return WorkflowNode.objects.filter(workflow_id=job.pk, state=NodeState.READY.value, backlog=0)
+
+
+def _active(job: Job, category: str) -> int:
+    """How many nodes of a category have begun and not ended."""
+    begun = WorkflowNode.objects.filter(workflow_id=job.pk, category=category)
+    under_way = begun.filter(state__in=[state.value for state in ACTIVE]).count()
+    return under_way + begun.filter(state=NodeState.READY.value, backlog__gt=0).count()
 
 
 def _abort_waiting(run: Run) -> None:

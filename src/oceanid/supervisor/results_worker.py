@@ -25,6 +25,7 @@ def main() -> None:
 def _answer(question: dict[str, Any]) -> dict[str, Any]:
     from django.db import close_old_connections
 
+    from oceanid.jobs.python_function import storable
     from oceanid.models import Job
 
     close_old_connections()
@@ -32,7 +33,7 @@ def _answer(question: dict[str, Any]) -> dict[str, Any]:
         module, _, name = question["function"].rpartition(".")
         function = getattr(import_module(module), name)
         result = function(Job.objects.get(pk=question["job"]))
-        json.dumps(result)
+        storable(result)
     except Exception:  # noqa: BLE001 - an app's function may raise anything; it is told and kept
         return {"error": traceback.format_exc(limit=50)}
     return {"result": result}

@@ -42,6 +42,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 STOP_AGAIN_S = 5.0
+ASK_AGAIN_S = 0.5
 MOST_SUBMITTING = 64
 MOST_QUEUEING = 4
 
@@ -160,13 +161,13 @@ class SchedulerDriver:
                     if seen is None:
                         raise EngineError("The engine stopped to watch its scheduler.")
                     failures = 0
-                    await self._apply(seen)
+                    await self.apply(seen)
             except (EngineError, OSError, TimeoutError) as problem:
                 failures += 1
                 await self.looks.tell("watch", problem)
                 await asyncio.sleep(back_off(failures))
 
-    async def _apply(self, seen: ObservationBatch, *, with_cursor: bool = True) -> None:
+    async def apply(self, seen: ObservationBatch, *, with_cursor: bool = True) -> None:
         cursor = seen.cursor if with_cursor else None
         applied = await self.db(
             observe.apply, self.hold, self.scheduler_id, seen.observations, cursor
@@ -191,10 +192,10 @@ class SchedulerDriver:
         failures = 0
         while True:
             try:
-                await self._round(engine)
+                await self.work_once(engine)
                 if monotonic() - swept > self.around.settings.sweep_s:
                     swept = monotonic()
-                    await self._sweep(engine)
+                    await self.sweep(engine)
                 failures = 0
             except (EngineError, OSError, TimeoutError) as problem:
                 failures += 1
@@ -214,7 +215,7 @@ class SchedulerDriver:
                 await self.woken.wait()
         self.woken.clear()
 
-    async def _round(self, engine: Engine) -> None:
+    async def work_once(self, engine: Engine) -> None:
         await self._settle(engine)
         to_stage = []
         for job in await self.db(intents.due, self.scheduler_id, **self._in_hand):
@@ -231,12 +232,12 @@ class SchedulerDriver:
         """What need not be looked for, because it is being done already."""
         return {"without": self.staging.jobs, "unstarted": not self.staging.is_full}
 
-    async def _sweep(self, engine: Engine) -> None:
+    async def sweep(self, engine: Engine) -> None:
         """Look at everything that is at the engine, in case a word of it was missed."""
         handles = await self.db(batches.sent, self.scheduler_id)
         if handles:
             seen = await self._step(engine.reconcile(handles))
-            await self._apply(seen, with_cursor=False)
+            await self.apply(seen, with_cursor=False)
 
     async def _settle(self, engine: Engine) -> None:
         """Find out what became of batches whose handles were not saved."""
@@ -269,10 +270,10 @@ class SchedulerDriver:
                 await self._delete(engine, job)
         elif wanted is Wanted.PAUSE:
             await self._command(engine, job, Verb.PAUSE)
-            await self.db(intents.reckon, self.hold, job)
+            await self.db(intents.reckon, self.hold, job, again_s=ASK_AGAIN_S)
         else:
             await self._command(engine, job, Verb.RESUME)
-            await self.db(intents.reckon, self.hold, job)
+            await self.db(intents.reckon, self.hold, job, again_s=ASK_AGAIN_S)
 
     async def _ended(self, engine: Engine, job: Job) -> bool:
         over = await self.db(intents.take_away, self.hold, job, again_s=STOP_AGAIN_S)
@@ -333,7 +334,11 @@ class SchedulerDriver:
 
     async def _not_submitted(self, spec: BatchSpec, problem: BaseException) -> None:
         """Take note of a failed submission; what became of it, settle() finds out."""
-        if isinstance(problem, OceanidError) and not problem.transient:
+        if isinstance(problem, LeaseLost):
+            raise problem
+        # A batch that was declared dead was not refused: its tasks go into another one.
+        is_final = isinstance(problem, OceanidError) and not problem.transient
+        if isinstance(problem, OceanidError) and is_final and problem.slug != "batch-dead":
             self.refused[spec.batch] = problem
         self.failures += 1
         self.dispatch_after = monotonic() + back_off(self.failures)
