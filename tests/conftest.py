@@ -8,6 +8,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples each time; `pytest --hypothesis-profile=long` looks for new ones for long.
+settings.register_profile("same", derandomize=True, deadline=None)
+settings.register_profile("long", derandomize=False, deadline=None, print_blob=True)
+settings.load_profile("same")
 
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome")
 SBIN = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin"
