@@ -387,13 +387,9 @@ def _note(
 
 
 def _moved(
-    job: Job,
-    at: datetime,
-    before: str,
-    after: JobState,
-    actor: AbstractBaseUser | None,
+    job: Job, at: datetime, before: str, after: JobState, actor: AbstractBaseUser | None,
     message: str = "",
-) -> None:
+) -> None:  # fmt: skip
     told = events.job_event(
         job.pk, job.attempt, EventKind.STATE, at,
         before=before, after=after.value, message=message, actor=actor,
