@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('oceanid', '0005_own_user_models'),
+        ('oceanid', '0006_scheduler_accounts'),
     ]
 
     operations = [
