@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.management import call_command
 from django.db import connection, connections
 from django.utils import timezone
 from pytest_django import Settings
@@ -34,21 +35,25 @@ WISHES = ("stop", "pause", "resume", "resubmit", "delete", "retry_results")
 
 
 @pytest.fixture(params=["ours", "plain"])
-def options(request: pytest.FixtureRequest, transactional_db: None) -> Iterator[str]:
-    """This site's database options, or on SQLite those that Django has by itself."""
+def options(
+    request: pytest.FixtureRequest, transactional_db: None, tmp_path: Path
+) -> Iterator[str]:
+    """This site's database, or on SQLite one with the options that Django has by itself."""
     if request.param == "ours" or connection.vendor != "sqlite":
         yield request.param
         return
-    with connection.cursor() as cursor:
-        cursor.execute("PRAGMA journal_mode=DELETE")
     known = connections.settings["default"]
-    kept, known["OPTIONS"] = known["OPTIONS"], {"timeout": 20}
+    kept = {name: known[name] for name in ("NAME", "OPTIONS")}
     connection.close()
+    known |= {"NAME": str(tmp_path / "plain.sqlite3"), "OPTIONS": {"timeout": 20}}
+    connection.settings_dict |= known
     try:
+        call_command("migrate", verbosity=0)
         yield request.param
     finally:
-        known["OPTIONS"] = kept
         connection.close()
+        known |= kept
+        connection.settings_dict |= kept
 
 
 @pytest.fixture
