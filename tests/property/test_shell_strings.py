@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.integration.shell.sshd import Sshd
 
 from oceanid.engines.htcondor.shell import sh
 from oceanid.engines.htcondor.shell.ssh import SshShell
+from tests.integration.shell.sshd import Sshd
 
 pytestmark = pytest.mark.ssh
 
