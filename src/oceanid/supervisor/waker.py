@@ -13,9 +13,14 @@ from typing import Any
 from django.db import connection
 
 from oceanid import conf
+from oceanid.models import JobEvent, SchedulerEvent
 from oceanid.services.wake import CHANNEL
 
 log = logging.getLogger(__name__)
+
+
+_EVENT_TABLES = (JobEvent._meta.db_table, SchedulerEvent._meta.db_table)
+_EVENTS = "SELECT name, seq FROM sqlite_sequence WHERE name IN (?, ?) ORDER BY name"
 
 
 class Waker:
@@ -55,7 +60,8 @@ class Waker:
 
     async def _poll(self) -> None:
         """SQLite: ``PRAGMA data_version`` changes when another connection has committed (SQLite
-        documentation, "PRAGMA data_version")."""
+        documentation, "PRAGMA data_version"). Heartbeats change it too; only what wrote an event,
+        as every wish does, wakes anybody."""
         name = connection.settings_dict["NAME"]
         uri = str(name).startswith("file:")
         watched = sqlite3.connect(
@@ -63,12 +69,14 @@ class Waker:
         )
         pause = conf.current().supervisor.poll_s
         try:
-            last = None
+            last, told = None, list[Any]()
             while True:
                 (version,) = watched.execute("PRAGMA data_version").fetchone()
                 if version != last:
-                    last = version
-                    self.wake()
+                    last, before = version, told
+                    told = watched.execute(_EVENTS, _EVENT_TABLES).fetchall()
+                    if told != before or not told:
+                        self.wake()
                 await asyncio.sleep(pause)
         finally:
             watched.close()
