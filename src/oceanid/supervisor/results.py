@@ -10,6 +10,7 @@ import sys
 from contextlib import suppress
 from typing import Any
 
+from oceanid import orphans
 from oceanid.errors import LeaseLost, OceanidError
 from oceanid.jobs.python_function import read_outcome
 from oceanid.models import Job
@@ -19,6 +20,7 @@ from oceanid.supervisor.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
 
+AT_ONCE = 4
 ANSWER_LIMIT = 16 * 2**20
 
 
@@ -29,7 +31,10 @@ class ResultsDriver:
         self.hold = hold
         self.around = around
         self.db = around.db
-        self.worker = ResultsWorker(around.settings.results_timeout_s)
+        timeout_s = around.settings.results_timeout_s
+        self.workers = [ResultsWorker(timeout_s) for _ in range(AT_ONCE)]
+        self.free = asyncio.Semaphore(AT_ONCE)
+        self.under_way: set[int] = set()
 
     async def run(self) -> None:
         """Work until cancelled.
@@ -40,11 +45,12 @@ class ResultsDriver:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._renew())
-                group.create_task(self._work())
+                group.create_task(self._work(group))
         except* LeaseLost as lost:
             raise lost.exceptions[0] from None
         finally:
-            await self.worker.close()
+            for worker in self.workers:
+                await worker.close()
 
     async def _renew(self) -> None:
         settings = self.around.settings
@@ -53,29 +59,37 @@ class ResultsDriver:
             if not await self.db(leases.renew, self.hold, ttl_s=settings.lease_s):
                 raise LeaseLost("Another supervisor deals with results now.")
 
-    async def _work(self) -> None:
+    async def _work(self, group: asyncio.TaskGroup) -> None:
         async with self.around.waker.listening() as changed:
             while True:
                 changed.clear()
-                ready = await self.db(results.due)
+                ready = [job for job in await self.db(results.due) if job.pk not in self.under_way]
                 for job in ready:
-                    await self._deal_with(job)
+                    # A slow function of one app must not keep the results of another waiting.
+                    await self.free.acquire()
+                    self.under_way.add(job.pk)
+                    group.create_task(self._deal_with(job))
                 if not ready:
                     with suppress(TimeoutError):
                         async with asyncio.timeout(1.0):
                             await changed.wait()
 
     async def _deal_with(self, job: Job) -> None:
+        worker = self.workers.pop()
         try:
-            await self._finish(job)
+            await self._finish(job, worker)
         except LeaseLost:
             raise
         except (OceanidError, OSError, ValueError) as problem:
             # One job's odd results must not keep the others waiting.
             most = self.around.settings.results_tries
             await self.db(results.fail, self.hold, job, repr(problem), most_tries=most)
+        finally:
+            self.workers.append(worker)
+            self.under_way.discard(job.pk)
+            self.free.release()
 
-    async def _finish(self, job: Job) -> None:
+    async def _finish(self, job: Job, worker: ResultsWorker) -> None:
         value: Any = None
         if job.RETURNS_VALUE:
             value, reason, traceback = await self.db(
@@ -91,7 +105,7 @@ class ResultsDriver:
                 )  # fmt: skip
                 return
         if job.process_results_function and not job.tasks_error:
-            answer = await self.worker.call(job)
+            answer = await worker.call(job)
             if "error" in answer:
                 log.warning(
                     "The results function of job %s failed.", job.pk,
@@ -110,6 +124,7 @@ class ResultsWorker:
     def __init__(self, timeout_s: float) -> None:
         self.timeout_s = timeout_s
         self._child: asyncio.subprocess.Process | None = None
+        self._pipe = -1
 
     async def call(self, job: Job) -> dict[str, Any]:
         """Run a job's function; ``{"result": …}`` or ``{"error": traceback}``."""
@@ -136,6 +151,9 @@ class ResultsWorker:
     async def close(self) -> None:
         """End the child, with whatever it is doing."""
         child, self._child = self._child, None
+        if self._pipe >= 0:
+            os.close(self._pipe)
+            self._pipe = -1
         if child is not None and child.returncode is None:
             with suppress(ProcessLookupError):
                 child.kill()
@@ -143,11 +161,18 @@ class ResultsWorker:
 
     async def _started(self) -> asyncio.subprocess.Process:
         if self._child is None or self._child.returncode is not None:
+            await self.close()
             path = os.pathsep.join(each for each in sys.path if each)
-            self._child = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "oceanid.supervisor.results_worker",
-                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-                env={**os.environ, "PYTHONPATH": path},
-                limit=ANSWER_LIMIT, start_new_session=True,
-            )  # fmt: skip
+            # It ends with us, even in the middle of a function and when we are killed: whoever
+            # takes over calls the function again.
+            parent, self._pipe = os.pipe()
+            try:
+                self._child = await asyncio.create_subprocess_exec(
+                    sys.executable, "-m", "oceanid.supervisor.results_worker",
+                    stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+                    env={**os.environ, "PYTHONPATH": path, orphans.VARIABLE: str(parent)},
+                    pass_fds=[parent], limit=ANSWER_LIMIT, start_new_session=True,
+                )  # fmt: skip
+            finally:
+                os.close(parent)
         return self._child

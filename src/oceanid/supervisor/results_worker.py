@@ -9,11 +9,14 @@ import traceback
 from importlib import import_module
 from typing import Any
 
+from oceanid.orphans import end_with_parent
+
 
 def main() -> None:
     """Answer questions until standard input ends."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # what the functions print must not look like an answer
+    end_with_parent()
     import django
 
     django.setup()
