@@ -13,6 +13,7 @@ from oceanid.models import EventKind, Job, Task
 from oceanid.services import events
 from oceanid.services.bulk import update_many
 from oceanid.services.derive import Counts, job_state
+from oceanid.services.wake import wake
 from oceanid.states import JobState, TaskState, Wanted, job_can_move
 
 COUNTER_OF = {
@@ -112,6 +113,7 @@ def _move(job: Job, change: JobChange, told: list[events.Event]) -> None:
         job.completion_time = change.ended or now
     if after is JobState.RESULTS_READY or (ended and wanted is Wanted.DELETE):
         job.due_at = now
+        wake()  # whoever deals with results, or keeps the house, may be another supervisor
     elif ended:
         job.due_at = None
     if before is JobState.HELD and not ended:

@@ -29,6 +29,14 @@ def due(*, limit: int = 50) -> list[Job]:
     return list(ready.select_related("user").order_by("due_at")[:limit])
 
 
+def next_due() -> datetime | None:
+    """When the next results are to be dealt with; those of failed tries are put off."""
+    ready = Job.objects.filter(state=JobState.RESULTS_READY.value, due_at__isnull=False)
+    ready = ready.exclude(wanted=Wanted.DELETE.value)
+    found: datetime | None = ready.order_by("due_at").values_list("due_at", flat=True).first()
+    return found
+
+
 def finish(
     hold: Hold, job: Job, result: Any, *, failure: str = "", traceback: str = "", hint: str = ""
 ) -> None:

@@ -10,6 +10,8 @@ import sys
 from contextlib import suppress
 from typing import Any
 
+from django.utils import timezone
+
 from oceanid import orphans
 from oceanid.errors import LeaseLost, OceanidError
 from oceanid.jobs.python_function import read_outcome
@@ -71,8 +73,18 @@ class ResultsDriver:
                     group.create_task(self._deal_with(job))
                 if not ready:
                     with suppress(TimeoutError):
-                        async with asyncio.timeout(1.0):
+                        async with asyncio.timeout(await self._pause()):
                             await changed.wait()
+
+    async def _pause(self) -> float:
+        """Seconds until something may be due although nobody told of it."""
+        if self.under_way:
+            return 1.0
+        following = await self.db(results.next_due)
+        most = self.around.settings.sweep_s
+        if following is None:
+            return most
+        return min(most, max(0.05, (following - timezone.now()).total_seconds()))
 
     async def _deal_with(self, job: Job) -> None:
         worker = self.workers.pop()
