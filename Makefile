@@ -16,7 +16,7 @@ export NO_PROXY := 127.0.0.1,localhost$(if $(NO_PROXY),$(comma)$(NO_PROXY))
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-tethys test test-postgres test-browser test-tethys test-condor faults \
+.PHONY: help run setup setup-tethys test test-postgres test-browser test-tethys test-condor faults faults-postgres \
 	bench bench-local bench-pages bench-pages-postgres bench-smoke lint format docs reference \
 	pictures requirements clean
 
@@ -51,7 +51,11 @@ test-condor: $(STAMP)  ## Run the engine's contract and jobs on real HTCondor po
 		$(BIN)/python tools/with_condor.py --suite $$suite $(PYTEST) -m condor $(ARGS) || exit; done
 
 faults: $(STAMP)  ## Kill, freeze and cut while jobs go through (ROUNDS=30)
-	OCEANID_FAULT_ROUNDS=$(ROUNDS) $(PYTEST) -m faults tests/faults $(ARGS)
+	OCEANID_FAULT_ROUNDS=$(ROUNDS) $(PYTEST) -m "faults and not postgres" tests/faults $(ARGS)
+
+faults-postgres: $(STAMP)  ## The same on a private PostgreSQL cluster, connections cut too
+	OCEANID_FAULT_ROUNDS=$(ROUNDS) OCEANID_REQUIRE=$(call required,postgres) \
+		$(BIN)/python tools/with_postgres.py $(PYTEST) -m "faults and postgres" tests/faults $(ARGS)
 
 bench: bench-local bench-pages  ## Measure everything against its limits
 
