@@ -7,8 +7,6 @@ importable because the tests' root is on the path.
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +25,7 @@ from oceanid.specs import (
     Settlement,
 )
 
+STANDS_S = 300.0
 ENTRY_POINTS = """\
 [oceanid.engines]
 freezing = tests.faults.engines:FreezingEngine
@@ -49,12 +48,12 @@ def offer(folder: Path) -> Path:
 
 
 class FreezingEngine(LocalEngine):
-    """The local engine, whose process freezes (SIGSTOP) at one instant that its config names.
+    """The local engine, which stands still at one instant that its config names, to be frozen.
 
     ``freeze_at``: ``submit`` (the batch is committed, nothing was done), ``manifest`` (it is
     written, no runner was started), ``handle`` (the runner has it, nobody else knows) or
-    ``observe`` (observations were read and not applied). It freezes once: ``frozen`` is the
-    file that it leaves, with its process number.
+    ``observe`` (observations were read and not applied). It does so once: ``frozen`` is the
+    file that it leaves, and it goes on when a file of that name with ``.go`` is there.
     """
 
     name: ClassVar[str] = "freezing"
@@ -82,12 +81,14 @@ class FreezingEngine(LocalEngine):
     def _freeze(self, where: str) -> None:
         if self.scheduler.config.get("freeze_at") != where:
             return
+        frozen = Path(self.scheduler.config["frozen"])
         try:
-            with Path(self.scheduler.config["frozen"]).open("x") as file:
-                file.write(str(os.getpid()))
+            frozen.open("x").close()
         except FileExistsError:
             return
-        os.kill(os.getpid(), signal.SIGSTOP)
+        until = time.monotonic() + STANDS_S
+        while not frozen.with_suffix(".go").exists() and time.monotonic() < until:
+            time.sleep(0.005)
 
 
 class HangingEngine(Engine):

@@ -7,13 +7,14 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,26 @@ class Place:
             for log in self.logs[-4:]
         ]
         return "\n".join(parts)
+
+    @contextlib.contextmanager
+    def nobody_writes(self) -> Iterator[None]:
+        """While the block lasts nobody is in the middle of a write to SQLite.
+
+        A process that is frozen with SQLite's only write lock keeps it (SQLite's "File Locking
+        And Concurrency"), so that nobody could take over from it.
+        """
+        if "OCEANID_DATABASE" in self.environment:
+            yield
+            return
+        file = self.home / "db.sqlite3"
+        with contextlib.closing(
+            sqlite3.connect(file, timeout=30, isolation_level=None)
+        ) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            finally:
+                connection.execute("ROLLBACK")
 
     def processes(self) -> list[psutil.Process]:
         """Every process that has to do with this home, but not the client."""

@@ -32,7 +32,9 @@ def test_nothing_is_doubled_or_overwritten_when_it_wakes(
     load = _load(place, "early", 40)
     ids = _submit(place, load)
     eventually(frozen.exists, within_s=60, what=f"it freezes\n{place.said}")
-    eventually(lambda: _is_stopped(sleeper), within_s=10, what="it stands still")
+    with place.nobody_writes():
+        os.kill(sleeper.pid, signal.SIGSTOP)
+        eventually(lambda: _is_stopped(sleeper), within_s=10, what="it is frozen")
     before = place.ask("batches")
     try:
         other = place.start("supervise")
@@ -41,6 +43,7 @@ def test_nothing_is_doubled_or_overwritten_when_it_wakes(
         assert _is_stopped(sleeper)
         ended = {job: place.ask("state", job=job) for job in ids}
     finally:
+        frozen.with_suffix(".go").touch()
         os.kill(sleeper.pid, signal.SIGCONT)
     if instant in ("submit", "manifest"):
         assert "PRE" in before.values()
