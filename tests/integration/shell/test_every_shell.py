@@ -96,6 +96,13 @@ async def test_a_stream_comes_as_it_is_written_and_dies_with_its_reader(
     await gone(int((tmp_path / "pid").read_text()))
 
 
+async def test_a_stream_that_ends_by_itself_leaves_no_process(shell: Shell, tmp_path: Path) -> None:
+    follow = sh("sleep 300 >/dev/null 2>&1 & echo $! >@pid@; echo over", pid=tmp_path / "pid")
+    async with asyncio.timeout(60), aclosing(shell.follow(follow)) as stream:
+        assert b"".join([data async for data in stream]) == b"over\n"
+    await gone(int((tmp_path / "pid").read_text()))
+
+
 async def test_a_stream_that_ends_says_why(shell: Shell) -> None:
     with pytest.raises(EngineError, match="no such thing"):
         async with aclosing(shell.follow(sh("echo no such thing >&2; exit 1"))) as stream:

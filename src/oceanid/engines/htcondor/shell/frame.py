@@ -88,7 +88,8 @@ oceanid_status=$?
     + _OVER
 )
 
-# setsid makes a process group, so that all of the script's processes can be killed at once.
+# setsid makes a process group, so that all of the script's processes can be killed at once: by the
+# guard, or by us when the script ended first, as it may when its reader goes (tail -f ends then).
 _FOLLOWED = (
     _SURROUND
     + """\
@@ -107,6 +108,9 @@ fi
 exec 3<&-
 wait "$oceanid_child"
 oceanid_status=$?
+case $oceanid_group in
+  -*) kill -TERM "$oceanid_group" 2>/dev/null ;;
+esac
 kill "$oceanid_guard" 2>/dev/null
 """
     + _OVER
