@@ -53,14 +53,14 @@ def others() -> Iterator[tuple[str, Visit]]:
     """The pages around the list, and the site admin's."""
     from django.urls import reverse
 
-    from oceanid.models import Job, JobEvent, Scheduler
+    from oceanid.models import Job, JobEvent
 
     one = Job.objects.latest("id").pk
     events = JobEvent.objects.latest("id").pk
     ids = ",".join(str(pk) for pk in Job.objects.order_by("-id").values_list("pk", flat=True)[:50])
     job = f"{JOBS}{one}/"
     failed, rare = f"{ADMIN_JOBS}?status=ERR", f"app={RARE_APP}"
-    place = f"scheduler__id__exact={Scheduler.objects.get(name=COMMON_SCHEDULER).pk}"
+    place = f"scheduler={COMMON_SCHEDULER}"
     for name, address in {
         "rows that changed": f"{JOBS}rows/?ids={ids}",
         "changes since": f"/compute/live/changes/?since={events - 30}",
@@ -104,7 +104,7 @@ def _visit(person: str, scope: str, what: str, **asked: str) -> tuple[str, Visit
 
 def _orders(person: str, scope: str, *, only_first: bool = False) -> Iterator[tuple[str, Visit]]:
     """The first, a middle and the last page in every order."""
-    from oceanid.services.listing import SORTS
+    from oceanid.services.asked import SORTS
 
     for sort in [*SORTS, *(f"-{sort}" for sort in SORTS)]:
         yield _visit(person, scope, f"by {sort}, first page", sort=sort)
@@ -152,10 +152,11 @@ def _middle(person: str, scope: str, sort: str) -> str:
     from django.contrib.auth.models import User
 
     from oceanid.services import keyset, listing
+    from oceanid.services.asked import Asked
 
     user = User.objects.get(username=person)
-    order = listing.Asked(sort=sort, scope=scope).order
-    jobs = listing._scope(listing.Asked(scope=scope), user)
+    order = Asked(sort=sort, scope=scope).order
+    jobs = listing._scope(Asked(scope=scope), user)
     if order.nullable:
         jobs = jobs.filter(**{f"{order.field}__isnull": False})
     sign = "-" if order.descending else ""

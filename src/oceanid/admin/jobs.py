@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
@@ -17,11 +18,11 @@ from django.utils.translation import ngettext
 
 from oceanid.admin.bounded import BoundedPaginator
 from oceanid.errors import OceanidError
-from oceanid.models import Job
+from oceanid.models import Job, Scheduler
 from oceanid.services import jobs as services
 from oceanid.services import listing, policy
-from oceanid.services.listing import Asked
-from oceanid.states import JOB_WORDS
+from oceanid.services.asked import SINCE, Asked
+from oceanid.states import JOB_WORDS, JobState
 from oceanid.templatetags.oceanid import badge, event_text, when
 
 if TYPE_CHECKING:
@@ -30,10 +31,18 @@ else:
     _JobAdmin = admin.ModelAdmin
 
 MOST_AT_ONCE = 1000
+MOST_SCHEDULERS = 200
 EVENTS_SHOWN = 20
 
 
-class AppFilter(admin.SimpleListFilter):
+class _Filter(admin.SimpleListFilter):
+    """One filter of the list; what all of them leave is found together, by :class:`JobList`."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset
+
+
+class AppFilter(_Filter):
     """Jobs of one app."""
 
     title = _("app")
@@ -42,11 +51,8 @@ class AppFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
         return [(app, app) for app in listing.apps()]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(app=self.value()) if self.value() else queryset
 
-
-class StatusFilter(admin.SimpleListFilter):
+class StatusFilter(_Filter):
     """Jobs in one status."""
 
     title = _("status")
@@ -55,21 +61,40 @@ class StatusFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, Any]]:
         return [(state.value, _(word)) for state, word in JOB_WORDS.items()]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(state=self.value()) if self.value() else queryset
+
+class SchedulerFilter(_Filter):
+    """Jobs on one scheduler."""
+
+    title = _("scheduler")
+    parameter_name = "scheduler"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
+        names = Scheduler.objects.order_by("name").values_list("name", flat=True)
+        return [(name, name) for name in names[:MOST_SCHEDULERS]]
 
 
-class CreatedFilter(admin.SimpleListFilter):
+class CreatedFilter(_Filter):
     """Jobs that were created lately."""
 
     title = _("created")
     parameter_name = "since"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, Any]]:
-        return [(key, label) for key, (label, _span) in listing.SINCE.items()]
+        return [(key, label) for key, (label, _span) in SINCE.items()]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return listing.created(queryset, since=self.value() or "", until="")
+
+class JobList(ChangeList):
+    """The list as its filters and its search leave it, by the index that leaves few."""
+
+    def get_queryset(
+        self, request: HttpRequest, exclude_parameters: list[str | None] | None = None
+    ) -> QuerySet[Any]:
+        visible = super().get_queryset(request, exclude_parameters).order_by()
+        chosen = {name: request.GET.get(name, "") for name in ("app", "scheduler", "since")}
+        code = request.GET.get("status", "")
+        status = JOB_WORDS[JobState(code)] if code in set(JobState) else ""
+        asked = Asked.read({**chosen, "scope": "all", "status": status, "q": self.query})
+        return self.apply_select_related(listing.newest_first(asked, visible, request.user))
 
 
 @admin.register(Job)
@@ -79,7 +104,7 @@ class JobAdmin(_JobAdmin):
     list_display = (
         "name_shown", "status_shown", "user", "app", "scheduler", "created_shown", "ended_shown",
     )  # fmt: skip
-    list_filter = (StatusFilter, AppFilter, "scheduler", CreatedFilter)
+    list_filter = (StatusFilter, AppFilter, SchedulerFilter, CreatedFilter)
     list_select_related = ("user", "scheduler")
     list_per_page = 100
     list_max_show_all = 100
@@ -115,6 +140,9 @@ class JobAdmin(_JobAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Job]:
         return policy.visible_jobs(request.user)
 
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return JobList
+
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         changes = super().get_changelist_instance(request)
         changes.result_list = changes.result_list.only(*listing.columns())
@@ -123,7 +151,7 @@ class JobAdmin(_JobAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        return listing.searched(Asked(q=search_term.replace("\0", "")), queryset), False
+        return queryset, False  # JobList searches
 
     @admin.display(description=_("name"))
     def name_shown(self, job: Job) -> SafeString:

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_safe
 
 from oceanid.models import JobEvent, Scheduler
 from oceanid.services import listing, policy
-from oceanid.services.listing import Asked
+from oceanid.services.asked import ACTIVE, SCOPES, SINCE, SORTS, Asked
 from oceanid.states import JOB_WORDS, JobState
 from oceanid.web.pages import is_fragment, page
 
@@ -33,7 +33,7 @@ def job_list(request: HttpRequest) -> HttpResponse:
         "asked": asked,
         "listing": found,
         "head": _head(asked),
-        "scopes": listing.SCOPES,
+        "scopes": SCOPES,
         "sees_all": policy.sees_all(request.user),
         "links": _links(asked, found),
         "read_at": timezone.now(),
@@ -46,7 +46,7 @@ def job_list(request: HttpRequest) -> HttpResponse:
         "statuses": [word for state, word in JOB_WORDS.items() if state is not JobState.OTHER],
         "apps": listing.apps(),
         "schedulers": Scheduler.objects.order_by("name").values_list("name", flat=True)[:200],
-        "spans": [(key, label) for key, (label, _span) in listing.SINCE.items()],
+        "spans": [(key, label) for key, (label, _span) in SINCE.items()],
         "last_event": _last_event(),
     }
     return render(request, "oceanid/jobs.html", context)
@@ -66,7 +66,7 @@ def job_rows(request: HttpRequest) -> HttpResponse:
 def _head(asked: Asked) -> list[dict[str, str]]:
     """The sortable columns: each with its link and the direction that is shown."""
     head = []
-    for name in listing.SORTS:
+    for name in SORTS:
         is_here = asked.sort_name == name
         descending = asked.order.descending
         turned = name if asked.sort.startswith("-") or not is_here else f"-{name}"
@@ -82,10 +82,10 @@ def _links(asked: Asked, found: listing.Listing) -> dict[str, str]:
         "next": asked.address(after=found.next) if found.next else "",
         "last": asked.address(at="last") if found.next else "",
         "further": asked.address(after=found.searched_to) if found.searched_to else "",
-        "active": asked.address(status="" if asked.status == listing.ACTIVE else listing.ACTIVE),
+        "active": asked.address(status="" if asked.status == ACTIVE else ACTIVE),
         "here": asked.address(after=asked.after, before=asked.before, at=asked.at),
     }
-    return links | {f"scope_{scope}": asked.address(scope=scope) for scope in listing.SCOPES}
+    return links | {f"scope_{scope}": asked.address(scope=scope) for scope in SCOPES}
 
 
 def _last_event() -> int:

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from oceanid.models import Job, Scheduler, SupervisorBeat
 from oceanid.services import listing
-from oceanid.services.listing import Asked
+from oceanid.services.asked import SORTS, Asked
 from tests.integration.web.conftest import MakeJob
 
 pytestmark = pytest.mark.django_db
@@ -34,7 +34,7 @@ def link(client: Client, address: str, label: str) -> str:
     return found[1].replace("&amp;", "&") if found else ""
 
 
-@pytest.mark.parametrize("sort", [sign + name for name in listing.SORTS for sign in ("", "-")])
+@pytest.mark.parametrize("sort", [sign + name for name in SORTS for sign in ("", "-")])
 @pytest.mark.parametrize("filters", ["", "&app=floods", "&status=Running&app=hymod"])
 def test_walking_the_pages_shows_each_job_once_in_either_direction(
     client: Client, owner: User, many_jobs: list[Job], sort: str, filters: str

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
@@ -9,6 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from oceanid.models import Job, Scheduler
+from oceanid.services import sifting
 from tests.integration.web.conftest import MakeJob
 
 pytestmark = pytest.mark.django_db
@@ -56,6 +60,33 @@ def test_jobs_are_found_and_shown_but_neither_made_nor_edited(
     assert boss.get(page).status_code == 200
     assert boss.post(page, {"name": "x"}).status_code == 403
     assert boss.post(f"/admin/oceanid/job/{job.pk}/delete/", {"post": "yes"}).status_code == 403
+
+
+@pytest.mark.parametrize("few", [1, 4000])
+def test_filters_together_leave_what_a_plain_query_leaves(
+    boss: Client, many_jobs: list[Job], monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(sifting, "FEW", few)  # whichever filter leads, or none
+    scheduler = Scheduler.objects.create(name="campus")
+    Job.objects.filter(pk__in=[job.pk for job in many_jobs[::3]]).update(scheduler=scheduler)
+    Job.objects.filter(pk=many_jobs[0].pk).update(state="OTH", custom_status="Half-way")
+    filters = {"app": "floods", "status": "ERR", "scheduler": "campus", "q": many_jobs[0].name[:3]}
+    columns = {"app": "app", "status": "state", "scheduler": "scheduler__name"}
+    for names in itertools.chain(*(itertools.combinations(filters, size) for size in (1, 2, 3, 4))):
+        asked = {name: filters[name] for name in names}
+        expected = Job.objects.filter(**{columns[n]: filters[n] for n in names if n != "q"})
+        if "q" in names:
+            expected = expected.filter(name_key__startswith=filters["q"].casefold())
+        assert found(boss, asked) == list(
+            expected.order_by("-id").values_list("pk", flat=True)[:100]
+        ), asked
+    assert found(boss, {"status": "OTH"}) == [many_jobs[0].pk]
+
+
+def found(boss: Client, asked: dict[str, str]) -> list[int]:
+    """The numbers of the jobs that the list shows, in order."""
+    text = boss.get("/admin/oceanid/job/", asked).content.decode()
+    return [int(number) for number in re.findall(r'name="_selected_action" value="(\d+)"', text)]
 
 
 def test_bulk_actions_are_wishes_and_each_refusal_is_told(boss: Client, make_job: MakeJob) -> None:

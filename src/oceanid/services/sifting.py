@@ -1,0 +1,141 @@
+"""Which jobs filters leave, each read by the index that leaves few."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F, QuerySet
+from django.utils import timezone
+from django.utils.dateparse import parse_date, parse_datetime
+
+from oceanid.models import Job, Scheduler
+from oceanid.models.job import NAME_KEY_LENGTH
+from oceanid.services import policy
+from oceanid.services.asked import ACTIVE, SINCE, Asked, identity
+from oceanid.services.keyset import Unindexed
+from oceanid.states import JOB_ACTIVE, JobState
+
+FEW = 4000
+
+
+def leading(asked: Asked, scoped: QuerySet[Job]) -> str:
+    """The filter that alone leaves the fewest rows, when these are few; "" when none does.
+
+    SQLite does not know which of several indexes leaves few rows, so it is found by counting.
+    """
+    names = [name for name in ("status", "app", "scheduler", "q") if getattr(asked, name)]
+    is_own = asked.scope == "mine"
+    if asked.scope == "groups" or identity(asked.q) or len(names) + is_own < 2 or not names:
+        return ""
+    counts: dict[str, int] = {}
+    for name in names:
+        alone = Asked(**{name: getattr(asked, name)})
+        # Apps and schedulers have indexes over everyone's jobs alone.
+        base = scoped if name in ("status", "q") else Job.objects.all()
+        found = searched(alone, filtered(alone, base, indexed=frozenset({name})))
+        counts[name] = found.order_by()[:FEW].values("pk").count()
+    fewest = min(counts, key=counts.__getitem__)
+    return fewest if counts[fewest] < FEW else ""
+
+
+def led(asked: Asked, scoped: QuerySet[Job], user: policy.Person, leading: str) -> QuerySet[Job]:
+    """The few rows that one filter leaves by its index, sifted by the others."""
+    if asked.scope == "mine" and leading in ("app", "scheduler"):
+        scoped = where(Job.objects.all(), "user_id", user.pk, by_index=False)
+    jobs = filtered(asked, scoped, indexed=frozenset({leading}))
+    return searched(asked, jobs, by_index=leading == "q")
+
+
+def filtered(asked: Asked, jobs: QuerySet[Job], *, indexed: frozenset[str]) -> QuerySet[Job]:
+    """The filters; those in ``indexed`` may be answered from an index of their column."""
+    by_status = "status" in indexed
+    if asked.status == ACTIVE:
+        jobs = where(jobs, "state__in", [s.value for s in JOB_ACTIVE], by_index=by_status)
+    elif asked.status:
+        state = JobState.of_word(asked.status)
+        if state is None:
+            state = JobState.OTHER
+            if asked.status != state.word:
+                jobs = jobs.filter(custom_status=asked.status)
+        jobs = where(jobs, "state", state.value, by_index=by_status)
+    if asked.app:
+        jobs = where(jobs, "app", asked.app, by_index="app" in indexed)
+    if asked.scheduler:
+        found = Scheduler.objects.filter(name=asked.scheduler).values_list("pk", flat=True)
+        jobs = where(jobs, "scheduler_id", found.first(), by_index="scheduler" in indexed)
+    return created(jobs, since=asked.since, until=asked.until)
+
+
+def created(jobs: QuerySet[Job], *, since: str, until: str) -> QuerySet[Job]:
+    """Those that were created in a time, each bound a span as in SINCE, a date, or ""."""
+    begin, end = _moment(since, end=False), _moment(until, end=True)
+    if begin is not None:
+        jobs = jobs.filter(pk__gte=_first_id_from(begin))
+    if end is not None:
+        jobs = jobs.filter(pk__lt=_first_id_from(end))
+    return jobs
+
+
+def _first_id_from(moment: datetime) -> int:
+    """The first job's id from a moment on: ids grow with time, so it bounds every index that
+    ends in the id."""
+    later = Job.objects.filter(creation_time__gte=moment).order_by("creation_time", "id")
+    first = later.values_list("pk", flat=True).first()
+    return first if first is not None else 2**63 - 1
+
+
+def where(jobs: QuerySet[Job], lookup: str, value: Any, *, by_index: bool) -> QuerySet[Job]:
+    if by_index:
+        return jobs.filter(**{lookup: value})
+    name, _found, operation = lookup.partition("__")
+    alias = f"plain_{name}"
+    tail = f"__{operation}" if operation else ""
+    return jobs.alias(**{alias: Unindexed(F(name))}).filter(**{f"{alias}{tail}": value})
+
+
+def searched(asked: Asked, jobs: QuerySet[Job], *, by_index: bool = True) -> QuerySet[Job]:
+    """Those with this number or identity, or whose name begins so, in any case of its letters."""
+    if not asked.q:
+        return jobs
+    meant = identity(asked.q)
+    if isinstance(meant, UUID):
+        return jobs.filter(uuid=meant)
+    if meant is not None:
+        return jobs.filter(pk=meant)
+    start = asked.q.casefold()[:NAME_KEY_LENGTH]
+    jobs = where(jobs, "name_key__gte", start, by_index=by_index)
+    end = _beyond(start)
+    return where(jobs, "name_key__lt", end, by_index=by_index) if end else jobs
+
+
+def _beyond(start: str) -> str:
+    """The smallest text, in byte order, that is behind everything that begins so."""
+    for position in range(len(start) - 1, -1, -1):
+        code = ord(start[position])
+        if code < 0x10FFFF:
+            code = 0xE000 if code == 0xD7FF else code + 1  # no lone surrogates in between
+            return start[:position] + chr(code)
+    return ""
+
+
+def _moment(text: str, *, end: bool) -> datetime | None:
+    if text in SINCE:
+        return timezone.now() - SINCE[text][1]
+    try:
+        moment = parse_datetime(text) if "T" in text else None
+        day = parse_date(text) if moment is None else None
+    except ValueError:
+        return None
+    if day is not None:
+        moment = datetime(day.year, day.month, day.day)
+        moment += timedelta(days=1) if end and day.year < 9999 else timedelta()
+    if moment is None:
+        return None
+    if timezone.is_aware(moment):
+        return moment
+    try:
+        return timezone.make_aware(moment)
+    except (OverflowError, ValueError):
+        return None
