@@ -223,9 +223,10 @@ class WorkflowActions(_Base):
                 hint="Submit commands belong to its nodes; it has max_jobs and config itself.",
             )
         for category, limit in self.max_jobs.items():
-            if isinstance(limit, bool) or not isinstance(limit, int) or limit < 0:
+            if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
                 raise InvalidSpecification(
-                    f"max_jobs of “{category[:60]}” must be a whole number, not {limit!r:.40}."
+                    f"max_jobs of “{category[:60]}” must be a whole number, not {limit!r:.40}.",
+                    hint="At least 1, or its nodes would never run; leave it out for no limit.",
                 )
 
 

@@ -3,6 +3,7 @@ was known at ``execute()``."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -20,6 +21,7 @@ from oceanid.errors import (
 from oceanid.models import Job, Scheduler
 from oceanid.models.job import NAME_KEY_LENGTH, NAME_LENGTH
 from oceanid.services import paths, schedulers
+from oceanid.services.bulk import plain
 from oceanid.specs import Capability, Resources
 from oceanid.states import JOB_ACTIVE
 
@@ -172,6 +174,32 @@ def check_name(job: Job) -> None:
                 f"The job's {what} has a line break or another control character.",
                 hint="Put it on one line.",
             )
+        _check_text(what, text)
+    _check_text("description", job.description)
+    for what in ("extended_properties", "attributes", "remote_input_files"):
+        for text in _texts(getattr(job, what)):
+            _check_text(what, text)
+
+
+def _check_text(what: str, text: str) -> None:
+    if plain(text) != text:
+        raise InvalidSpecification(
+            f"The job's {what} has a NUL or half a character.",
+            hint="A database can't keep these; take them out.",
+        )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a JSON value, the names of its members too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            yield str(name)
+            yield from _texts(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts(each)
 
 
 def name_key(name: str) -> str:

@@ -248,7 +248,12 @@ def test_its_limits_are_its_own(workflow: CondorWorkflow, jobs: JobManager, ann:
     workflow.execute()
     again = Job.objects.get(pk=workflow.pk)
     assert (again.max_jobs, again.config) == ({"big": 2}, "/etc/dag.conf")
-    for wrong in ({"executable": "/bin/true"}, {"max_jobs": {"big": -1}}, {"max_jobs": {"a": "2"}}):
+    for wrong in (
+        {"executable": "/bin/true"},
+        {"max_jobs": {"big": -1}},
+        {"max_jobs": {"big": 0}},
+        {"max_jobs": {"a": "2"}},
+    ):
         other = jobs.create_job("o", ann, job_type="CONDORWORKFLOW", **wrong)
         other.add_node("a", attributes=TRUE)
         with pytest.raises(InvalidSpecification):

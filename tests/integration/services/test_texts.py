@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from django.utils import timezone
 
+from oceanid.errors import InvalidSpecification
 from oceanid.models import Job, JobEvent
 from oceanid.services import observe, reports, results
 from oceanid.specs import Observation
@@ -47,3 +49,22 @@ def test_what_a_job_and_its_results_function_say(house: House, job: Callable[...
     (reading,) = results.due()
     results.fail(house.results, reading, "Boom\n" + ODD, most_tries=2)
     assert Job.objects.get().results_error.endswith(KEPT)
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\ud800b"])
+@pytest.mark.parametrize(
+    "field",
+    [
+        lambda text: {"description": text},
+        lambda text: {"extended_properties": {"deep": [{text: 1}]}},
+        lambda text: {"environment": {"A": text}},
+        lambda text: {"remote_input_files": [f"/tmp/{text}"]},
+        lambda text: {"label": text},
+    ],
+)
+def test_what_an_app_says_is_refused_in_words(
+    job: Callable[..., Any], field: Callable[[str], dict[str, Any]], text: str
+) -> None:
+    with pytest.raises(InvalidSpecification):
+        job(**field(text)).execute()
+    assert not Job.objects.exists()
