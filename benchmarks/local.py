@@ -49,7 +49,9 @@ def main() -> int:
     given = parser.parse_args()
     size, rounds = (SMOKE, 1) if given.smoke else (Size(), given.rounds)
     verdict = Verdict(binding=not given.smoke)
-    with throwaway.home():
+    with throwaway.home() as place:
+        if not given.smoke:
+            throwaway.settled(place)
         Throughput(size).measure(rounds, verdict)
         Writes(size).measure(rounds, verdict)
     return verdict.exit_code()

@@ -62,18 +62,6 @@ def of_node(workflow: Job, node: WorkflowNode, directory: str) -> SubmitDescript
     )
 
 
-def _streams(node: WorkflowNode) -> dict[str, str]:
-    """Files of the node's own: all nodes of a workflow share its directory."""
-    name = node.name.replace("/", "_").replace("$", "_")
-    given = {key.lower() for key in node.attributes}
-    own = {"output": f"logs/{name}.stdout.$(Process)", "error": f"logs/{name}.stderr.$(Process)"}
-    if "stdout" in given or "output" in given:
-        del own["output"]
-    if "stderr" in given or "error" in given:
-        del own["error"]
-    return own
-
-
 def _macros(job: Job) -> dict[str, str]:
     return {
         "APP_WORKSPACE": str(paths.workspace(job.app)),

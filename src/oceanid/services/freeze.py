@@ -94,10 +94,7 @@ class Freezer:
 def usable_scheduler(job: Job) -> Scheduler:
     """The job's scheduler, or the default one, if its user may use it."""
     scheduler = schedulers.resolve(job.scheduler if job.scheduler_id else None)
-    shared = Scheduler.groups.through.objects.filter(
-        scheduler_id=scheduler.parent_id or scheduler.pk
-    )
-    allowed = list(shared.values_list("group_id", flat=True))
+    allowed = schedulers.groups_of(scheduler.parent_id or scheduler.pk)
     if not allowed or job.user.is_superuser or job.user.groups.filter(pk__in=allowed).exists():
         return schedulers.account_of(scheduler, job.user)
     raise NotPermitted(

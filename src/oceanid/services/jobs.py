@@ -15,6 +15,7 @@ from oceanid.engines.registry import engine_class
 from oceanid.errors import IllegalTransition, NotFound, UnsupportedCapability
 from oceanid.models import EventKind, Job
 from oceanid.services import events, workflow_freeze
+from oceanid.services.bulk import insert_new
 from oceanid.services.freeze import Freezer, Frozen, check_active, check_name, name_key
 from oceanid.services.wake import wake
 from oceanid.specs import Capability
@@ -104,7 +105,7 @@ def _submit(jobs: Sequence[Job], frozen: Sequence[Frozen], actor: AbstractBaseUs
         else:
             drafts.append((job, fixed))
     if fresh:
-        Job.objects.bulk_create(fresh)
+        insert_new(fresh)
         _number(fresh)
     for job, fixed in sorted(drafts, key=lambda each: each[0].pk):
         _resubmit(job, fixed, now, before=UNEXECUTED)

@@ -18,7 +18,7 @@ def job_dir(job: Job) -> Path:
     name = str(job.uuid)
     if job.workspace:
         return Path(job.workspace) / name
-    return conf.data_dir() / "jobs" / name[:2] / name
+    return conf.data_dir().joinpath("jobs", name[:2], name)
 
 
 def scheduler_spool(scheduler: Scheduler) -> Path:
@@ -29,5 +29,5 @@ def scheduler_spool(scheduler: Scheduler) -> Path:
 def workspace(app: str, user_id: Any = None) -> Path:
     """An app's workspace, or one user's within it: what ``$(APP_WORKSPACE)`` and
     ``$(USER_WORKSPACE)`` stand for."""
-    base = conf.data_dir() / "workspaces" / (app or "_")
-    return base / "app" if user_id is None else base / "users" / str(user_id)
+    whose = ("app",) if user_id is None else ("users", str(user_id))
+    return conf.data_dir().joinpath("workspaces", app or "_", *whose)

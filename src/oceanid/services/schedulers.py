@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import connection
 from django.db.models import Q
 
 from oceanid import conf
@@ -29,7 +30,7 @@ def default_scheduler() -> Scheduler:
         NotFound: The settings name one that does not exist.
     """
     name = conf.current().default_scheduler
-    found = Scheduler.objects.filter(name=name).first()
+    found = _named(name)
     if found is not None:
         return found
     if name == "local":
@@ -52,7 +53,7 @@ def resolve(wanted: Scheduler | str | None) -> Scheduler:
     elif not wanted:
         found = default_scheduler()
     else:
-        named = Scheduler.objects.filter(name=wanted).first()
+        named = _named(wanted)
         if named is None:
             raise NotFound(f"There is no scheduler named “{wanted}”.")
         found = named
@@ -61,6 +62,36 @@ def resolve(wanted: Scheduler | str | None) -> Scheduler:
             f"The scheduler “{found.name}” is switched off.", hint="Choose another one."
         )
     return found
+
+
+# Asked at every execute(), where making the ORM's statement would take longer than the answer.
+_ASKED = ("id", "name", "engine", "enabled", "parent_id", "person_id", "cpus", "memory_mib")
+
+
+def _named(name: str) -> Scheduler | None:
+    """The record of this name; what is not asked of it at ``execute()`` is read when needed."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {', '.join(_ASKED)} FROM oceanid_scheduler WHERE name = %s",  # noqa: S608
+            [name],
+        )
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    if row[_ASKED.index("person_id")] is not None:
+        return Scheduler.objects.filter(pk=row[0]).first()  # the user's key may need converting
+    return Scheduler.from_db(connection.alias, _ASKED, row)
+
+
+def groups_of(scheduler_id: int) -> list[int]:
+    """The groups that may use a scheduler; none means everyone."""
+    table = connection.ops.quote_name(Scheduler.groups.through._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT group_id FROM {table} WHERE scheduler_id = %s",  # noqa: S608
+            [scheduler_id],
+        )
+        return [row[0] for row in cursor.fetchall()]
 
 
 def described(scheduler_id: int) -> object:
@@ -121,6 +152,8 @@ def account_of(scheduler: Scheduler, user: AbstractBaseUser) -> Scheduler:
                 hint="Choose the scheduler itself.",
             )
         return scheduler
+    if scheduler.engine == "local":
+        return scheduler  # its jobs run as one user, whoever's they are
     own = Scheduler.objects.filter(parent=scheduler, person_id=user.pk).first()
     if own is None:
         return scheduler

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ from oceanid.submit.texts import Value
 
 _FORMAT: Final = 1
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+_MOST_ROWS: Final = 100
+_MOST_KNOWN: Final = 256
+_known: dict[str, SubmitDescription] = {}
+"""Descriptions that were checked lately, by what they say; the directory apart."""
 
 
 @dataclass(frozen=True)
@@ -94,11 +99,20 @@ class SubmitDescription:
             )
         reading.refuse_unknown(given, items.names, [name for name, _ in portal])
         description = cls(tuple(given.items()), items, directory.rstrip("/"), copied, portal)
+        shape = description._shape()
+        if shape and shape in _known:
+            # What is wrong with a description does not depend on its directory.
+            description.__dict__["_like"] = _known[shape]
+            return description
         # The first and the last task stand for all: what is wrong with them is told now.
         for index in {0, description.count - 1}:
             description.task(index)
         if description.max_retries < 0:
             raise InvalidSpecification("max_retries must be at least 0.")
+        if shape:
+            if len(_known) >= _MOST_KNOWN:
+                _known.clear()
+            _known[shape] = description
         return description
 
     @classmethod
@@ -140,11 +154,13 @@ class SubmitDescription:
     @cached_property
     def resources(self) -> Resources:
         """What is enough for each of the tasks."""
-        return self._plan.resources()
+        return self._like.resources if self._like is not self else self._plan.resources()
 
     @cached_property
     def max_retries(self) -> int:
         """How often a failed task is tried again."""
+        if self._like is not self:
+            return self._like.max_retries
         text = self._plan.constant("max_retries")
         return values.whole("max_retries", text, least=0, most=1_000_000) if text else 0
 
@@ -173,11 +189,11 @@ class SubmitDescription:
 
     def required_capabilities(self) -> frozenset[Capability]:
         """What an engine must be able to do."""
-        return frozenset(self._plan.reasons)
+        return frozenset(self._like._plan.reasons)
 
     def capability_reasons(self) -> Mapping[Capability, tuple[str, ...]]:
         """Which attributes each required capability is for."""
-        return {name: tuple(reasons) for name, reasons in self._plan.reasons.items()}
+        return {name: tuple(reasons) for name, reasons in self._like._plan.reasons.items()}
 
     def check_files(self, *, local: bool, may_be_made: bool = False) -> None:
         """Look whether the files that the tasks need are there.
@@ -195,8 +211,8 @@ class SubmitDescription:
             MissingFile: By name.
         """
         files.check(
-            self._plan,
-            count=self.count,
+            self._like._needed,
+            moved_from=self._like.directory,
             directory=self.directory,
             copied=self.remote_input_files,
             local=local,
@@ -206,6 +222,23 @@ class SubmitDescription:
     def to_submit_file(self) -> str:
         """The description as a person would write it for condor_submit."""
         return submit_file.render(self.attributes, self.macros, self.items)
+
+    @cached_property
+    def _like(self) -> SubmitDescription:
+        """The first that was checked of those that say the same, in another directory."""
+        return self
+
+    @cached_property
+    def _needed(self) -> tuple[files.Needed, ...]:
+        return files.needed(self._plan, count=self.count)
+
+    def _shape(self) -> str:
+        """All but the directory as text; empty for what is not worth to be remembered."""
+        if len(self.items.rows) > _MOST_ROWS:
+            return ""
+        text = json.dumps({**self.to_json(), "directory": None}, ensure_ascii=False)
+        # It must not know its directory: one of the same words would mean this one's files.
+        return "" if PurePosixPath(self.directory).name in text else text
 
     @cached_property
     def _plan(self) -> Plan:

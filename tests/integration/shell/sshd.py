@@ -122,7 +122,8 @@ class Sshd:
         """End it and every connection."""
         if self.process is None:
             return
-        for pid in reversed(self.members()):
+        # The server before what it runs: a command that is killed still tells so through it.
+        for pid in self.members():
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from oceanid.engines.testing import shell
+from oceanid.engines.testing import Bench, shell
 from oceanid.specs import Observation, TaskSpec, Transfer
 from oceanid.states import TaskState
 
@@ -143,6 +143,37 @@ def test_the_sandbox_goes_whatever_the_job_made_of_it(
     end = outcome(boxed(script, job))
     assert end.state is TaskState.COMPLETE
     assert not Path((job / "here").read_text().strip()).exists()
+    assert not list((tmp_path / "spool/sandboxes").iterdir())
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["true", "touch x; mkdir y", "chmod 555 .", "chmod 2770 .", "rmdir $PWD",
+     "rmdir $PWD; ln -s /etc $PWD", "rmdir $PWD; touch $PWD",
+     "python3 -c 'import os; os.setxattr(\".\", \"user.mine\", b\"1\")' || true"],
+)  # fmt: skip
+def test_no_task_sees_what_another_made_of_its_sandbox(
+    play: Callable[..., None], job: Path, tmp_path: Path, script: str
+) -> None:
+    look = (
+        "ls -la . | tail -n +4; stat -c '%F %a %u' .; pwd; getfattr -d . 2>&1"
+        " || python3 -c 'import os; print(os.listxattr(\".\"))'"
+    )
+
+    async def scenario(bench: Bench) -> None:
+        folders = [job / str(number) for number in range(3)]
+        batch = bench.batch(
+            boxed(look, folders[0], outputs=(), stdout=f"{folders[0]}/out"),
+            boxed(script, folders[1], outputs=()),
+            boxed(look, folders[2], outputs=(), stdout=f"{folders[2]}/out"),
+        )
+        await bench.engine.submit(batch)
+        await bench.ends(batch)
+        first, last = ((folder / "out").read_text() for folder in (folders[0], folders[2]))
+        assert "700" in first
+        assert first.replace("/0\n", "/N\n") == last.replace("/2\n", "/N\n")
+
+    play(scenario)
     assert not list((tmp_path / "spool/sandboxes").iterdir())
 
 

@@ -42,8 +42,8 @@ _BOOT: Final = "import sys; sys.path.append(sys.argv[1]); from runner.main impor
 _OBSERVATIONS_A_BATCH: Final = 2000
 _CLAIM_WITHIN_S: Final = 20.0
 _POLL_S: Final = 0.02
-_BUSY_POLL_S: Final = 0.15
-_POLLS_A_COMMIT: Final = 4.0
+_MOST_HELD_S: Final = 0.25
+_POLLS_A_COMMIT: Final = 6.0
 _IDLE_POLL_S: Final = (0.05, 0.5)
 _LOST_LOOK_S: Final = 0.5
 
@@ -131,8 +131,9 @@ class LocalEngine(Engine):
     async def watch(self, cursor: Mapping[str, Any]) -> AsyncIterator[ObservationBatch]:
         """Follow the journal; see to batches whose runner died on the way."""
         tail = Tail(self._spool, cursor)
-        lost_look_at = 0.0
+        lost_look_at = give_at = 0.0
         pause_s = _IDLE_POLL_S[0]
+        held: list[Observation] = []
         while True:
             self._awake.clear()
             self._reap()
@@ -142,17 +143,23 @@ class LocalEngine(Engine):
                 lost_look_at = now + _LOST_LOOK_S
                 for batch in self._live.lost():
                     await asyncio.to_thread(settle_lost, self._spool, batch)
-            observations = tail.read(_OBSERVATIONS_A_BATCH)
+            held += tail.read(_OBSERVATIONS_A_BATCH)
+            # The end of a batch frees a slot, so it is told at once. For the rest a caller that
+            # needs long for each batch of observations gets fewer and larger ones.
+            is_urgent = bool(tail.closed) or len(held) >= _OBSERVATIONS_A_BATCH
             while tail.closed:
                 self._live.discard(tail.closed.pop())
-            if observations:
+            if held and (is_urgent or now >= give_at):
                 given_at = time.monotonic()
-                yield ObservationBatch(tuple(observations), tail.cursor)
-                # A caller that needs long for each batch gets fewer and larger ones.
+                yield ObservationBatch(tuple(held), tail.cursor)
+                is_full, held = len(held) >= _OBSERVATIONS_A_BATCH, []
                 taken_s = time.monotonic() - given_at
-                pause_s = min(_BUSY_POLL_S, max(_POLL_S, _POLLS_A_COMMIT * taken_s))
-                if len(observations) >= _OBSERVATIONS_A_BATCH:
+                give_at = given_at + taken_s + min(_MOST_HELD_S, _POLLS_A_COMMIT * taken_s)
+                pause_s = _POLL_S
+                if is_full:
                     continue
+            elif held:
+                pause_s = _POLL_S
             else:
                 # Here the caller has committed all that was read, so what is behind may go.
                 self._drop_old_generations(tail)

@@ -48,6 +48,7 @@ class Runner:
         self.user_name, self.owner = user_of(self.manifest.run_as)
         self.current: record.Item | None = None
         self.initialdir = ""
+        self.spare = ""
         self.stop_wanted = False
         self.pause_wanted = False
         self.control_due = True
@@ -118,9 +119,10 @@ class Runner:
             self.marks[index] = record.ENDED
             self.current = None
         os.chdir(self.folder)
-        for path in (self.scratch, self.sandboxes):
+        for path in (self.spare, self.scratch, self.sandboxes):
             try:
-                os.rmdir(path)
+                if path:
+                    os.rmdir(path)
             except OSError:  # what is left there goes with forget()
                 break
         self.journal.write(record.closing_line(self.manifest.batch))

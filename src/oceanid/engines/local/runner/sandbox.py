@@ -23,6 +23,7 @@ class Sandbox:
         item: The task.
         owner: The user and group that it runs as, when not the runner's own.
         between: Called between pieces of long copies; may raise to break off.
+        spare: The directory that an earlier task left as good as new, if any.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class Sandbox:
         *,
         owner: tuple[int, int] | None,
         between: Callable[[], None],
+        spare: str = "",
     ) -> None:
         self.item = item
         self.parent = parent
@@ -39,6 +41,7 @@ class Sandbox:
         self.owner = owner
         self.notes: list[str] = []
         self._between = between
+        self._spare = spare
         self._before: dict[str, tuple[int, int, int]] = {}
         self._executable = ""
 
@@ -49,11 +52,7 @@ class Sandbox:
             Refused: Something that the task needs is not there or may not be taken.
         """
         item = self.item
-        try:
-            os.mkdir(self.path, 0o700)
-        except FileExistsError:
-            files.remove_tree(self.parent, str(item.proc))
-            os.mkdir(self.path, 0o700)
+        self._make_directory()
         program = item.executable
         if item.transfer_executable:
             self._executable = os.path.basename(program)
@@ -95,14 +94,51 @@ class Sandbox:
         """The bytes that its files take on disk."""
         return files.tree_size(self.path)
 
-    def remove(self) -> None:
-        """Remove it with all that is in it."""
+    def clear(self) -> str:
+        """Remove what is in it; the directory too, unless it can serve another task.
+
+        Returns:
+            The path of the directory that is left for another task, or nothing.
+        """
+        # Where many directories come and go, ext4 needs ever longer to make one: it passes over
+        # the inodes that were freed in the last seconds.
+        if self._is_as_new():
+            return self.path
         try:
             os.rmdir(self.path)
         except FileNotFoundError:
-            return
+            return ""
         except OSError:
             files.remove_tree(self.parent, str(self.item.proc))
+        return ""
+
+    def _make_directory(self) -> None:
+        if self._spare:
+            try:
+                os.rename(self._spare, self.path)
+                return
+            except OSError:
+                files.remove_tree(self.parent, os.path.basename(self._spare))
+        try:
+            os.mkdir(self.path, 0o700)
+        except FileExistsError:
+            files.remove_tree(self.parent, str(self.item.proc))
+            os.mkdir(self.path, 0o700)
+
+    def _is_as_new(self) -> bool:
+        """Whether nothing tells this directory from one that was just made."""
+        if self.owner is not None or not hasattr(os, "listxattr"):
+            return False
+        try:
+            info = os.lstat(self.path)
+            return (
+                info.st_mode == stat.S_IFDIR | 0o700
+                and (info.st_uid, info.st_gid) == (os.geteuid(), os.getegid())
+                and not os.listdir(self.path)
+                and not os.listxattr(self.path, follow_symlinks=False)
+            )
+        except OSError:
+            return False
 
     def _take(self, source: str, target: str, *, contents_only: bool) -> None:
         follow = self.owner is None

@@ -96,7 +96,10 @@ class _Work:
             os.makedirs(item.initialdir, exist_ok=True)
             runner.initialdir = item.initialdir
         if item.transfer_files:
-            self.box = Sandbox(runner.sandboxes, item, owner=runner.owner, between=runner.between)
+            spare, runner.spare = runner.spare, ""
+            self.box = Sandbox(
+                runner.sandboxes, item, owner=runner.owner, between=runner.between, spare=spare
+            )
             program, here = self.box.make(), self.box.path
         else:
             program, here = item.executable, item.initialdir
@@ -119,7 +122,7 @@ class _Work:
         os.chdir(self.runner.folder)
         try:
             if self.box is not None:
-                self.box.remove()
+                self.runner.spare = self.box.clear()
             for name in os.listdir(self.scratch):
                 files.remove_tree(self.scratch, name)
         except (OSError, RecursionError):  # what is left goes with forget()
