@@ -77,6 +77,7 @@ class Supervisor:
     async def _take_leases(self) -> None:
         """Take what nobody drives, and go on driving what is held."""
         while True:
+            pause_s = self.settings.beat_s / 2
             try:
                 wanted = await self.db(_to_drive)
                 for name, scheduler_id in wanted.items():
@@ -84,11 +85,13 @@ class Supervisor:
                         await self._try_to_drive(name, scheduler_id)
                 for name in set(self.driving) - set(wanted):
                     self.driving[name].cancel()
+                if wanted.keys() <= self.driving.keys():
+                    pause_s = self.settings.beat_s  # there is nothing to take over
             except DatabaseError as problem:
                 log.warning(
                     "The database can't be asked: %s", problem, extra={"action": "database.failed"}
                 )
-            await asyncio.sleep(self.settings.beat_s / 2)
+            await asyncio.sleep(pause_s)
 
     async def _try_to_drive(self, name: str, scheduler_id: int | None) -> None:
         hold = await self.db(leases.acquire, name, self.identity, ttl_s=self.settings.lease_s)

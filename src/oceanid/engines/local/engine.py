@@ -44,7 +44,7 @@ _CLAIM_WITHIN_S: Final = 20.0
 _POLL_S: Final = 0.02
 _MOST_HELD_S: Final = 0.25
 _POLLS_A_COMMIT: Final = 6.0
-_IDLE_POLL_S: Final = (0.05, 0.5)
+_IDLE_POLL_S: Final = (0.05, 2.0)
 _LOST_LOOK_S: Final = 0.5
 
 
