@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from oceanid.states import Health, TaskState
@@ -194,6 +194,11 @@ class Usage:
     disk_mib: float | None = None
 
 
+IDLE: Final = "idle-"
+"""What the reason codes of tasks begin with that wait at their engine; such a reason goes away
+when the task moves."""
+
+
 @dataclass(frozen=True, slots=True)
 class Observation:
     """What an engine saw of one task.
@@ -210,6 +215,8 @@ class Observation:
         hint: What to do about it.
         host: The machine that it runs or ran on.
         usage: What it used.
+        moves: Whether it came into this state. False only tells more (a reason, a usage) of a
+            task that is in this state, and nothing of one that is in another by now.
     """
 
     batch: UUID
@@ -223,6 +230,7 @@ class Observation:
     hint: str = ""
     host: str = ""
     usage: Usage | None = None
+    moves: bool = True
 
 
 @dataclass(frozen=True, slots=True)

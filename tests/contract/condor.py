@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shutil
+import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -44,6 +45,11 @@ class Pool:
         made.mkdir()
         made.chmod(0o777)
         return made
+
+    def run(self, *words: str) -> str:
+        """Run a command on the submit host as the user; what it says."""
+        command = [*self.enter, *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 class EnteringShell(LocalShell):

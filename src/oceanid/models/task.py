@@ -90,6 +90,7 @@ class Task(models.Model):
     completion_time = models.DateTimeField(_("ended"), null=True)
     cpu_s = models.FloatField(_("CPU seconds"), null=True)
     peak_memory_mib = models.FloatField(_("peak memory"), null=True)
+    disk_mib = models.FloatField(_("disk"), null=True)
     host = models.CharField(_("machine"), max_length=255, default="")
     reason_code = models.CharField(max_length=64, default="")
     reason = models.TextField(_("reason"), default="")

@@ -74,9 +74,18 @@ def unsettled(scheduler_id: int) -> list[UUID]:
     return list(prepared.order_by("created_at").values_list("pk", flat=True))
 
 
-def sent(scheduler_id: int) -> list[Handle]:
-    """Batches that are at their engine now."""
-    return _handles(scheduler_id, BatchState.SENT)
+def sent(scheduler_id: int, *, most_tasks: int) -> list[list[Handle]]:
+    """Batches that are at their engine now, in portions of about so many tasks."""
+    rows = Batch.objects.filter(scheduler_id=scheduler_id, state=BatchState.SENT.value)
+    portions: list[list[Handle]] = []
+    room = 0
+    for pk, data, size in rows.values_list("pk", "handle", "size"):
+        if not portions or size > room:
+            portions.append([])
+            room = most_tasks
+        portions[-1].append(Handle(pk, data))
+        room -= size
+    return portions
 
 
 def over(scheduler_id: int) -> list[Handle]:

@@ -14,6 +14,7 @@ from oceanid.services import events
 from oceanid.services.bulk import update_many
 from oceanid.services.derive import Counts, job_state
 from oceanid.services.wake import wake
+from oceanid.specs import IDLE
 from oceanid.states import JobState, TaskState, Wanted, job_can_move
 
 COUNTER_OF = {
@@ -47,6 +48,8 @@ class JobChange:
     reason_code: str = ""
     reason: str = ""
     hint: str = ""
+    waits: tuple[str, str, str] | None = None
+    """Why its tasks wait at their engine: code, reason and hint."""
 
     def move(self, before: TaskState, after: TaskState) -> None:
         """Count one task out of one state and into another."""
@@ -80,10 +83,12 @@ def apply_changes(
             job.start_time is None or change.started < job.start_time
         ):
             job.start_time = change.started
-        if change.reason and not (job.status_message and job.reason_code):
+        is_told = job.status_message and job.reason_code and not job.reason_code.startswith(IDLE)
+        if change.reason and not is_told:
             job.reason_code = change.reason_code
             job.status_message, job.hint = change.reason, change.hint
         _move(job, change, told)
+        _wait(job, change, told)
         job.version += 1
         rows.append((*(getattr(job, name) for name in COLUMNS), pk))
     update_many(Job, COLUMNS, rows)
@@ -130,6 +135,24 @@ def _move(job: Job, change: JobChange, told: list[events.Event]) -> None:
             before=before.value,
             after=after.value,
             message=job.status_message if after in (JobState.ERROR, JobState.HELD) else "",
+        )
+    )
+
+
+def _wait(job: Job, change: JobChange, told: list[events.Event]) -> None:
+    """Tell why a job waits for as long as all of it does."""
+    is_ours = job.reason_code.startswith(IDLE)
+    if job.state != JobState.SUBMITTED:
+        if is_ours:
+            job.reason_code = job.status_message = job.hint = ""
+        return
+    now = (job.reason_code, job.status_message, job.hint)
+    if change.waits is None or change.waits == now or not (is_ours or not job.status_message):
+        return
+    job.reason_code, job.status_message, job.hint = change.waits
+    told.append(
+        events.job_event(
+            job.pk, job.attempt, EventKind.NOTE, timezone.now(), message=job.status_message
         )
     )
 

@@ -16,12 +16,13 @@ from oceanid.services import events, task_specs, workflow_run
 from oceanid.services.bulk import update_many
 from oceanid.services.job_update import JobChange, apply_changes
 from oceanid.services.leases import Hold, guard
-from oceanid.specs import Observation
+from oceanid.specs import IDLE, Observation, Usage
 from oceanid.states import BatchState, TaskState, task_can_move
 
 TASK_COLUMNS = (
     "state", "batch_id", "proc", "tries", "exit_code", "exit_signal", "start_time",
-    "completion_time", "cpu_s", "peak_memory_mib", "host", "reason_code", "reason", "hint",
+    "completion_time", "cpu_s", "peak_memory_mib", "disk_mib", "host", "reason_code", "reason",
+    "hint",
 )  # fmt: skip
 ERROR = TaskState.ERROR.value
 FINAL = frozenset({TaskState.COMPLETE, TaskState.ERROR, TaskState.ABORTED})
@@ -29,7 +30,11 @@ FINAL = frozenset({TaskState.COMPLETE, TaskState.ERROR, TaskState.ABORTED})
 
 @dataclass(slots=True)
 class Seen:
-    """A task while its observations are applied to it."""
+    """A task while its observations are applied to it.
+
+    It ``changed`` when it moved; ``more`` is known of it when it did not; it ``waits`` when that
+    is why it waits.
+    """
 
     id: int
     job_id: int
@@ -47,26 +52,30 @@ class Seen:
     completion_time: datetime | None
     cpu_s: float | None
     peak_memory_mib: float | None
+    disk_mib: float | None
     host: str
     reason_code: str
     reason: str
     hint: str
     was: TaskState = TaskState.QUEUED
     changed: bool = False
+    more: bool = False
+    waits: bool = False
 
     def row(self) -> tuple[Any, ...]:
         """The values of TASK_COLUMNS, and the key."""
         return (
             self.state.value, self.batch_id, self.proc, self.tries, self.exit_code,
             self.exit_signal, self.start_time, self.completion_time, self.cpu_s,
-            self.peak_memory_mib, self.host, self.reason_code, self.reason, self.hint, self.id,
+            self.peak_memory_mib, self.disk_mib, self.host, self.reason_code, self.reason,
+            self.hint, self.id,
         )  # fmt: skip
 
 
 LOADED = (
     "id", "job_id", "node_id", "role", "attempt", "index", "state", "batch_id", "proc", "tries",
     "exit_code", "exit_signal", "start_time", "completion_time", "cpu_s", "peak_memory_mib",
-    "host", "reason_code", "reason", "hint",
+    "disk_mib", "host", "reason_code", "reason", "hint",
 )  # fmt: skip
 
 
@@ -123,21 +132,32 @@ def _apply(scheduler_id: int, observations: Sequence[Observation]) -> Applied:
         if task is not None and task.batch_id == seen.batch:
             _observe(task, seen, told, left)
     changed = [task for task in tasks.values() if task.changed]
+    more = [task for task in tasks.values() if task.more and not task.changed]
+    update_many(Task, TASK_COLUMNS, (task.row() for task in more))
+    waiting = [task for task in more if task.waits]
     if not changed:
+        if waiting:
+            update_jobs(waiting, told)
         return Applied()
     _retry(changed, told)
-    applied = write(changed, told, left)
+    applied = write(changed, told, left, waiting=waiting)
     applied.has_work = bool(applied.closed) or any(
         task.state is TaskState.QUEUED or task.node_id is not None for task in changed
     )
     return applied
 
 
-def write(changed: Sequence[Seen], told: list[events.Event], left: Counter[UUID]) -> Applied:
+def write(
+    changed: Sequence[Seen],
+    told: list[events.Event],
+    left: Counter[UUID],
+    *,
+    waiting: Sequence[Seen] = (),
+) -> Applied:
     """Write changed tasks, and all that follows for batches, nodes and jobs."""
     update_many(Task, TASK_COLUMNS, (task.row() for task in changed))
     applied = Applied(changed=len(changed), closed=close_batches(left))
-    update_jobs(changed, told)
+    update_jobs([*changed, *waiting], told)
     return applied
 
 
@@ -166,17 +186,20 @@ def _load(scheduler_id: int, observations: Iterable[Observation]) -> dict[tuple[
 
 def _observe(task: Seen, seen: Observation, told: list[events.Event], left: Counter[UUID]) -> None:
     before, after = task.state, seen.state
-    if before is after or not task_can_move(before, after):
+    if before is after or not seen.moves:
+        if before is after and after not in FINAL:
+            _learn(task, seen)
+        return
+    if not task_can_move(before, after):
         return
     task.state = after
-    task.changed = True
+    task.changed, task.waits = True, False
     task.reason_code, task.reason, task.hint = seen.reason_code, seen.reason, seen.hint
     if seen.host:
         task.host = seen.host[:255]
     if after is TaskState.RUNNING and task.start_time is None:
         task.start_time = seen.at
-    if seen.usage is not None:
-        task.cpu_s, task.peak_memory_mib = seen.usage.cpu_s, seen.usage.peak_memory_mib
+    _use(task, seen.usage)
     if after in FINAL:
         task.completion_time = seen.at
         task.exit_code, task.exit_signal = seen.exit_code, seen.exit_signal
@@ -184,6 +207,30 @@ def _observe(task: Seen, seen: Observation, told: list[events.Event], left: Coun
     elif after is TaskState.QUEUED:
         take_back(task, left)
     told.append(task_event(task, before, after, seen.at, seen.reason))
+
+
+def _learn(task: Seen, seen: Observation) -> None:
+    """Take what is new of a task that stays in its state."""
+    if _use(task, seen.usage):
+        task.more = True
+    if seen.host and seen.host[:255] != task.host:
+        task.host, task.more = seen.host[:255], True
+    why = (seen.reason_code, seen.reason, seen.hint)
+    if seen.reason_code and why != (task.reason_code, task.reason, task.hint):
+        task.reason_code, task.reason, task.hint = why
+        task.more = True
+        task.waits = seen.reason_code.startswith(IDLE)
+
+
+def _use(task: Seen, usage: Usage | None) -> bool:
+    """Take what is told of a task's usage; whether anything of it is new."""
+    if usage is None:
+        return False
+    before = (task.cpu_s, task.peak_memory_mib, task.disk_mib)
+    after = (usage.cpu_s, usage.peak_memory_mib, usage.disk_mib)
+    now = tuple(was if new is None else new for was, new in zip(before, after, strict=True))
+    task.cpu_s, task.peak_memory_mib, task.disk_mib = now
+    return now != before
 
 
 def take_back(task: Seen, left: Counter[UUID]) -> None:
@@ -255,13 +302,16 @@ def update_jobs(changed: Sequence[Seen], told: list[events.Event]) -> None:
     of_nodes: defaultdict[int, list[Seen]] = defaultdict(list)
     for task in changed:
         if task.node_id is not None:
-            of_nodes[task.job_id].append(task)
+            if task.changed:
+                of_nodes[task.job_id].append(task)
             continue
         change = plain[task.job_id]
         change.move(task.was, task.state)
         change.see(task.start_time, task.completion_time)
         if task.state in (TaskState.ERROR, TaskState.HELD):
             change.tell(task.reason_code, task.reason, task.hint)
+        elif task.waits:
+            change.waits = (task.reason_code, task.reason, task.hint)
     jobs = {
         job.pk: job
         for job in Job.objects.select_for_update().filter(pk__in=[*plain, *of_nodes]).order_by("pk")

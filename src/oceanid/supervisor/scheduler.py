@@ -45,6 +45,9 @@ STOP_AGAIN_S = 5.0
 ASK_AGAIN_S = 0.5
 MOST_SUBMITTING = 64
 MOST_QUEUEING = 4
+SWEPT_AT_ONCE = 10_000
+SWEEP_REST = 50
+"""A sweep is followed by a rest of so many times as long: it repairs, it need not be quick."""
 
 
 class Reconfigured(Exception):
@@ -188,14 +191,15 @@ class SchedulerDriver:
 
     async def _work(self, engine: Engine) -> None:
         """Look what is to be done whenever something changed, and now and then anyway."""
-        swept = monotonic()
+        sweep_after = monotonic() + self.around.settings.sweep_s
         failures = 0
         while True:
             try:
                 await self.work_once(engine)
-                if monotonic() - swept > self.around.settings.sweep_s:
-                    swept = monotonic()
+                if (begun := monotonic()) > sweep_after:
                     await self.sweep(engine)
+                    rest = max(self.around.settings.sweep_s, SWEEP_REST * (monotonic() - begun))
+                    sweep_after = begun + rest
                 failures = 0
             except (EngineError, OSError, TimeoutError) as problem:
                 failures += 1
@@ -234,8 +238,7 @@ class SchedulerDriver:
 
     async def sweep(self, engine: Engine) -> None:
         """Look at everything that is at the engine, in case a word of it was missed."""
-        handles = await self.db(batches.sent, self.scheduler_id)
-        if handles:
+        for handles in await self.db(batches.sent, self.scheduler_id, most_tasks=SWEPT_AT_ONCE):
             seen = await self._step(engine.reconcile(handles))
             await self.apply(seen, with_cursor=False)
 

@@ -116,6 +116,12 @@ def size(count: int | float | None) -> str:
 
 
 @register.filter
+def mebibytes(amount: float | None) -> str:
+    """MiB in the unit that a person reads."""
+    return size(None if amount is None else amount * 1024 * 1024)
+
+
+@register.filter
 def thousands(count: int | None) -> str:
     """A number with thin spaces between its thousands."""
     return "–" if count is None else f"{count:,}".replace(",", "\u202f")

@@ -18,7 +18,7 @@ from oceanid.services.keyset import Order, Place
 from oceanid.states import JobState, TaskState, Wanted
 from oceanid.submit import SubmitDescription
 from oceanid.templatetags.oceanid import size
-from oceanid.web import actions, jobfiles, tail, timeline, workflow
+from oceanid.web import actions, jobfiles, tail, timeline, usage, workflow
 from oceanid.web.pages import is_fragment, page
 
 TASKS_SHOWN = 15
@@ -184,6 +184,7 @@ def _changing(request: HttpRequest, job: Job) -> dict[str, Any]:
         "timeline": timeline.drawn(states[::-1], now=timezone.now(), attempts=job.attempt),
         "events": _events(request, job, own),
         "here": request.get_full_path(),
+        "usage": usage.of(job.spec, _tasks(job), job.num_jobs),
         "finished": job.tasks_complete + job.tasks_error + job.tasks_aborted,
     }
     if is_workflow:

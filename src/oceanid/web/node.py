@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from oceanid.models import WorkflowNode
-from oceanid.web import workflow
+from oceanid.web import usage, workflow
 from oceanid.web.job import found, output_of, task_page
 from oceanid.web.pages import page
 
@@ -27,6 +27,7 @@ def node_page(request: HttpRequest, job_id: int, node_id: int) -> HttpResponse:
         "job": job,
         "node": node,
         "parents": node.parent_nodes.order_by("id")[:NEIGHBOURS_SHOWN],
+        "usage": usage.of(node.spec, tasks, node.num_jobs),
         "children": node.children_nodes.order_by("id")[:NEIGHBOURS_SHOWN],
         **task_page(tasks, request),
         **output_of(job, tasks, index),

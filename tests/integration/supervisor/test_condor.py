@@ -111,3 +111,55 @@ def test_a_module_that_the_machine_lacks_is_told_by_name(
     assert job.wait(120) == "Error"
     assert "No module named" in job.status_message
     assert "Python 3" in job.status_message
+
+
+def test_a_job_that_no_machine_can_run_says_why_until_it_runs(
+    supervisor: Running, pool: Scheduler, on_pool: Shell
+) -> None:
+    pool.config = {**pool.config, "idle_after_s": 2, "idle_every_s": 3}
+    pool.save()
+    large = on_pool("sleep 300", num_jobs=3, request_memory="900 GB")
+    strange = on_pool("sleep 300", requirements='Kernel == "plan9"')
+    gpu = on_pool("sleep 300", request_gpus=1)
+    for job in (large, strange, gpu):
+        job.execute()
+
+    def told() -> bool:
+        for job in (large, strange, gpu):
+            job.refresh_from_db()
+        return all(job.hint for job in (large, strange, gpu))
+
+    eventually(told, within_s=90, what="why they wait")
+    assert (large.status, large.reason_code) == ("Submitted", "idle-too-large")
+    assert "921,600 MiB of memory" in large.status_message
+    assert large.tasks.filter(reason_code="idle-too-large").count() == 3
+    assert (strange.reason_code, "plan9" in strange.status_message) == ("idle-requirements", True)
+    assert gpu.reason_code == "idle-no-gpu"
+    handle = Batch.objects.get(tasks__job=gpu).handle
+    Pool.running().run("condor_qedit", str(handle["clusters"][0]), "RequestGPUs=0")
+    reaches(gpu, JobState.RUNNING, within_s=90)
+    assert (gpu.reason_code, gpu.status_message, gpu.hint) == ("", "", "")
+    for job in (large, strange, gpu):
+        job.stop()
+    for job in (large, strange, gpu):
+        reaches(job, JobState.ABORTED, within_s=60)
+
+
+def test_what_a_job_uses_is_told_while_it_runs_and_at_its_end(
+    supervisor: Running, on_pool: Shell
+) -> None:
+    job = on_pool("head -c 30000000 /dev/zero >big; sleep 60", transfer_output_files=[])
+    job.execute()
+    reaches(job, JobState.RUNNING, within_s=60)
+    task = job.tasks.get()
+
+    def known() -> bool:
+        task.refresh_from_db()
+        return bool(task.peak_memory_mib is not None and task.host)
+
+    eventually(known, within_s=60, what="its memory while it runs")
+    assert task.state == "RUN"
+    assert job.wait(120) == "Complete"
+    task.refresh_from_db()
+    assert task.disk_mib is not None
+    assert task.disk_mib >= 28

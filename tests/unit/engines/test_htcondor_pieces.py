@@ -142,6 +142,15 @@ def test_what_says_nothing_of_the_state_changes_nothing(head: str) -> None:
     assert event(head) is None
 
 
+def test_memory_is_told_while_it_runs_and_moves_nothing() -> None:
+    seen = event(
+        "006 (012.003.000) 2026-11-24 10:00:00 Image size of job updated: 81920",
+        "64  -  MemoryUsage of job (MB)",
+        "65400  -  ResidentSetSize of job (KB)",
+    )
+    assert (seen.moves, seen.state, seen.usage.peak_memory_mib) == (False, TaskState.RUNNING, 64.0)
+
+
 def test_commands_name_their_tasks_in_ranges_and_few_constraints() -> None:
     handle = Handle(BATCH, {})
     command = Command(Verb.STOP, handle, (*range(5000), 7000))

@@ -16,6 +16,7 @@ from oceanid.engines.htcondor.check import look
 from oceanid.engines.htcondor.describe import describe
 from oceanid.engines.htcondor.ends import Ends
 from oceanid.engines.htcondor.holds import LATE_REASON
+from oceanid.engines.htcondor.idle import Idle
 from oceanid.engines.htcondor.ledger import Ledger
 from oceanid.engines.htcondor.manifest import Manifest
 from oceanid.engines.htcondor.outputs import bring
@@ -139,18 +140,26 @@ class HTCondorEngine(Engine):
         ends = Ends(
             self._remote, self._ledger, Path(self.scheduler.spool), wake=lambda: watcher.wake()
         )
+        idle = Idle.of(
+            self.scheduler.config, self._remote, self._ledger, wake=lambda: watcher.wake()
+        )
         watcher = Watcher(
             self._remote, self._ledger, ends, cursor,
-            remove=self._take_off, hold_late=self._hold_late,
+            remove=self._take_off, hold_late=self._hold_late, idle=idle,
         )  # fmt: skip
         self._watcher, self._ends = watcher, ends
+        looking = asyncio.create_task(idle.run())
         try:
             async with aclosing(watcher.run()) as batches:
                 async for seen in batches:
                     yield seen
+                    if looking.done():
+                        looking.result()
         finally:
             if self._ends is ends:
                 self._watcher = self._ends = None
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
             await ends.close()
 
     async def reconcile(self, handles: Sequence[Handle]) -> ObservationBatch:

@@ -64,6 +64,11 @@ class Ledger:
                 if event.proc >= 0 and int(words[2]) != event.proc:
                     self._odd[event.cluster, event.proc] = int(words[2])
 
+    @property
+    def has_batches(self) -> bool:
+        """Whether any batch is known that is not forgotten."""
+        return bool(self._order or self._clusters)
+
     def knows(self, cluster: int) -> bool:
         """Whether anything is known of a cluster, or known not to be to be had."""
         return cluster in self._clusters or cluster in self._strangers

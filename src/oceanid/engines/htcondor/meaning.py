@@ -44,6 +44,10 @@ def from_event(event: LogEvent, batch: UUID, proc: int) -> Observation | None:
     match event.kind:
         case Kind.EXECUTE | Kind.NODE_EXECUTE | Kind.RECONNECTED:
             return seen(TaskState.RUNNING, host=eventlog.machine(event))
+        case Kind.IMAGE_SIZE:
+            memory = eventlog.memory_mib(event)
+            used = Usage(peak_memory_mib=memory)
+            return seen(TaskState.RUNNING, usage=used, moves=False) if memory else None
         case Kind.UNSUSPENDED:
             return seen(TaskState.RUNNING)
         case Kind.SUSPENDED:

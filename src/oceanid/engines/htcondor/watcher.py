@@ -17,6 +17,7 @@ from oceanid.engines.htcondor import meaning
 from oceanid.engines.htcondor.ends import Ends, Where
 from oceanid.engines.htcondor.eventlog import Kind, LogEvent, LogReader
 from oceanid.engines.htcondor.follow import Piece, follow
+from oceanid.engines.htcondor.idle import Idle
 from oceanid.engines.htcondor.ledger import Ledger
 from oceanid.engines.htcondor.manifest import Entry
 from oceanid.engines.htcondor.remote import Remote
@@ -94,10 +95,11 @@ class Watcher:
         *,
         remove: Callable[[Sequence[Task]], Awaitable[None]],
         hold_late: Callable[[Sequence[Task]], Awaitable[None]],
+        idle: Idle,
     ) -> None:
         self._remote, self._ledger, self._ends = remote, ledger, ends
         self._cursor = cursor
-        self._remove, self._hold_late = remove, hold_late
+        self._remove, self._hold_late, self._idle = remove, hold_late, idle
         self._zone: tzinfo = UTC
         self._files: dict[int, _File] = {}
         self._looks: asyncio.Queue[list[Piece]] = asyncio.Queue(maxsize=4)
@@ -125,7 +127,9 @@ class Watcher:
                 while not self._looks.empty():
                     async for seen in self._digest(self._looks.get_nowait()):
                         yield seen
-                observations = [*self._finals(), *self._ends.long_ones()]
+                observations = [
+                    *self._finals(), *self._ends.long_ones(), *self._idle.take()
+                ]  # fmt: skip
                 if observations:
                     yield self._batch(observations)
                 elif self._moved and monotonic() - self._told_at > _CURSOR_S:
@@ -231,7 +235,10 @@ class Watcher:
         seen = meaning.from_event(event, *task)
         if seen is None:
             return []
+        if not seen.moves:
+            return [seen]
         self._clocks.see(seen, self._ledger.entry(*task))
+        self._idle.see(seen)
         if event.kind in _ENDS:
             return self._ended(file, event, seen)
         if meaning.is_past_wall_time(seen):
@@ -313,7 +320,7 @@ done
 
 def _without_fleeting(observations: Sequence[Observation]) -> list[Observation]:
     """Leave out that a task transfers its outputs, where more was seen of it at once."""
-    last = {(each.batch, each.proc): at for at, each in enumerate(observations)}
+    last = {(each.batch, each.proc): at for at, each in enumerate(observations) if each.moves}
     return [
         each
         for at, each in enumerate(observations)

@@ -106,7 +106,7 @@ class Bench:
         """Wait until every task of a batch ended or was handed back; the last of each."""
 
         def ended() -> dict[int, Observation] | None:
-            last = {each.proc: each for each in self.all_of(batch)}
+            last = {each.proc: each for each in self.all_of(batch) if each.moves}
             done = {
                 proc: each
                 for proc, each in last.items()
