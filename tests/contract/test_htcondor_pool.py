@@ -205,3 +205,20 @@ def test_a_watcher_that_dies_while_outputs_come_leaves_them_to_the_next(folder: 
             await again.close()
 
     on_pool(folder, scenario)
+
+
+def test_forgetting_takes_no_input_away_that_was_only_just_brought(folder: Path) -> None:
+    (folder / "in.txt").write_text("rain")
+
+    async def scenario(bench: Bench) -> None:
+        over = bench.batch(shell("true", folder))
+        handle = await bench.engine.submit(over)
+        await bench.ends(over)
+        inputs = (Transfer(f"{folder}/in.txt", "in.txt"),)
+        following = bench.batch(shell("cat in.txt", folder, transfer_files=True, inputs=inputs))
+        assert isinstance(bench.engine, HTCondorEngine)
+        await bench.engine._stager.stage(following, "unused")
+        await bench.engine.forget([handle])
+        assert len((await there(bench.engine, "ls store")).split()) == 1
+
+    on_pool(folder, scenario)

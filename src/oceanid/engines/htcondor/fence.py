@@ -166,7 +166,10 @@ def packed(files: Mapping[str, bytes], links: Mapping[str, str]) -> bytes:
 
 def _read(answer: Answer, what: str) -> tuple[str, str]:
     if answer.exit_status:
-        raise failure(what, told(answer))
+        # The script itself broke off, by a full disk for example: nobody refused the batch.
+        problem = failure(what, told(answer))
+        problem.transient = True
+        raise problem
     word, _, text = answer.stdout.decode(errors="replace").partition("\n")
     if word in ("answer", "dead", "refused", "unknown"):
         return word, text

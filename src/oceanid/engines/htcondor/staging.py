@@ -30,8 +30,9 @@ while read -r h; do
     if [ -e "store/$h" ]; then touch -c "store/$h"; else echo "$h"; fi
 done
 """
+# Its time is that of its coming (-m): what is old and not linked to is removed by forgetting.
 _STORE: Final = """\
-mkdir "tmp/$T" && cd "tmp/$T" && tar -xf - || exit 1
+mkdir "tmp/$T" && cd "tmp/$T" && tar -xmf - || exit 1
 for f in *; do printf '%s  %s\\n' "${f%x}" "$f"; done | sha256sum -c --quiet >&2 || exit 1
 chmod 600 -- * && { chmod 700 -- *x 2>/dev/null; mv -f -- * ../../store/; } || exit 1
 cd ../.. && rmdir "tmp/$T"
