@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -225,11 +226,18 @@ def remove_directory(job: Job) -> None:
 
 
 def _make_removable(directory: Path) -> None:
-    """A job may have taken its own folders' write permission away."""
-    for folder, _, _ in os.walk(directory):
-        mode = Path(folder).stat().st_mode
-        if mode & 0o700 != 0o700:
-            Path(folder).chmod(mode | 0o700)
+    """A job may have taken its own folders' permissions away."""
+    _open_up(directory)
+    for folder, names, _ in os.walk(directory):
+        # Before the walk goes into them: it passes over what it can't read.
+        for name in names:
+            _open_up(Path(folder, name))
+
+
+def _open_up(folder: Path) -> None:
+    mode = folder.lstat().st_mode
+    if stat.S_ISDIR(mode) and mode & 0o700 != 0o700:
+        folder.chmod(mode | 0o700)
 
 
 def _locked(pk: int, *, attempt: int) -> Job | None:
