@@ -1,4 +1,4 @@
-# Every command of the project; `make help` lists them. None needs root.
+# Every command of the project; `make help` lists them. Those with a pool need root.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,8 +7,11 @@ TETHYS := var/cache/tethys-venv
 ROUNDS ?= 30
 ARGS ?=
 WORKERS ?= 2
+CONDOR ?= trixie sid
+CONDOR_WORKERS ?= 2
 PYTEST := $(BIN)/pytest
-SUITE = $(PYTEST) -n $(WORKERS) --dist worksteal -m "not faults and not browser and not tethys and not condor$(1)"
+PLAIN := not faults and not browser and not tethys and not condor and not condor_faults
+SUITE = $(PYTEST) -n $(WORKERS) --dist worksteal -m "$(PLAIN)$(1)"
 export OCEANID_APPS ?= hymod
 export PYTHONPATH := $(CURDIR)/examples$(if $(PYTHONPATH),:$(PYTHONPATH))
 # A cloud machine's proxy must not catch what the tests say to themselves.
@@ -47,8 +50,8 @@ test-tethys: $(STAMP) $(TETHYS)/.ready  ## Install into a real Tethys Portal and
 		$(PYTEST) -m tethys tests/integration/tethys $(ARGS)
 
 test-condor: $(STAMP)  ## Run the engine's contract and jobs on real HTCondor pools, 23.9 and 25.x (root)
-	for suite in trixie sid; do OCEANID_REQUIRE=$(call required,condor) \
-		$(BIN)/python tools/with_condor.py --suite $$suite $(PYTEST) -m condor $(ARGS) || exit; done
+	OCEANID_REQUIRE=$(call required,condor) $(BIN)/python tools/with_condor.py $(POOLS) \
+		$(PYTEST) -n $(CONDOR_WORKERS) --dist worksteal -m condor $(ARGS)
 
 faults: $(STAMP)  ## Kill, freeze and cut while jobs go through (ROUNDS=30)
 	OCEANID_FAULT_ROUNDS=$(ROUNDS) $(PYTEST) -m "faults and not postgres" tests/faults $(ARGS)
@@ -104,6 +107,7 @@ clean:  ## Remove the environment, caches and what was built; var/ (the portal's
 	rm -rf $(VENV) $(TETHYS) build dist site .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
+POOLS = $(foreach suite,$(CONDOR),--suite $(suite))
 COMPILE := --upgrade --generate-hashes --strip-extras --allow-unsafe --no-header --no-emit-index-url \
 	--no-emit-trusted-host --no-emit-find-links
 required = $(if $(OCEANID_REQUIRE),$(OCEANID_REQUIRE)$(comma))$(1)

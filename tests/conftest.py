@@ -57,6 +57,7 @@ def _condor() -> str:
 LACKING = {
     "browser": _browser,
     "condor": _condor,
+    "condor_faults": _condor,
     "postgres": _postgres,
     "ssh": _ssh,
     "tethys": _tethys,

@@ -1,9 +1,12 @@
 """Runs a command beside a real HTCondor pool of several machines, made for it and removed after.
 
     sudo python tools/with_condor.py --suite trixie pytest -m condor
+    sudo python tools/with_condor.py --suite trixie --suite sid pytest -m condor
 
-The command finds the pool in OCEANID_TEST_CONDOR (see ``tests/contract/condor.py``). The pool is
-started by ``condor-pool``: that of OCEANID_CONDOR_POOL, of this folder, or of PATH.
+With several suites there is a pool of each, and the command runs beside each of them at the same
+time; its lines then begin with the suite's name. The command finds its pool in
+OCEANID_TEST_CONDOR (see ``tests/contract/condor.py``). The pool is started by ``condor-pool``:
+that of OCEANID_CONDOR_POOL, of this folder, or of PATH.
 """
 
 from __future__ import annotations
@@ -12,10 +15,12 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,10 +30,14 @@ CPUS = "16"
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the command; its exit code is ours."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--suite", default="trixie", help="trixie: HTCondor 23.9; sid: 25.x")
-    parser.add_argument("--net", default="10.79.0", help="the pool's own /24")
+    """Run the command; its exit code, or the first bad one, is ours."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--suite", action="append", help="trixie (HTCondor 23.9) or sid (25.x); may be repeated"
+    )
+    parser.add_argument("--net", default="10.79.0", help="the first pool's own /24")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     asked = parser.parse_args(arguments)
     tool = find_tool()
@@ -38,9 +47,41 @@ def main(arguments: Sequence[str]) -> int:
     if os.geteuid() != 0:
         print("A pool of several machines needs root: sudo make test-condor.", file=sys.stderr)
         return 1
-    with pool(tool, suite=asked.suite, net=asked.net) as told:
+    suites = asked.suite or ["trixie"]
+    # Who ends us ends the command too; the pools must still go.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    with ThreadPoolExecutor(len(suites)) as beside:
+        told_apart = len(suites) > 1
+        running = [
+            beside.submit(run_beside, tool, asked.command, suite=suite, net=net, prefix=told_apart)
+            for suite, net in zip(suites, nets(asked.net), strict=False)
+        ]
+        codes = [each.result() for each in running]
+    return next(filter(None, codes), 0)
+
+
+def run_beside(tool: str, command: Sequence[str], *, suite: str, net: str, prefix: bool) -> int:
+    """Run the command beside a pool of its own; its exit code."""
+    with pool(tool, suite=suite, net=net) as told:
         environment = {**os.environ, "OCEANID_TEST_CONDOR": json.dumps(told)}
-        return subprocess.run(asked.command, env=environment).returncode
+        if not prefix:
+            return subprocess.run(command, env=environment).returncode
+        process = subprocess.Popen(
+            command, env=environment, text=True, errors="replace",
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(f"{suite:6} {line}", end="", flush=True)
+        return process.wait()
+
+
+def nets(first: str) -> Iterator[str]:
+    """The networks of pools that stand side by side."""
+    head, _, last = first.rpartition(".")
+    middle, _, number = head.rpartition(".")
+    for more in range(256 - int(number)):
+        yield f"{middle}.{int(number) + more}.{last}"
 
 
 def find_tool() -> str | None:
@@ -62,7 +103,7 @@ def pool(tool: str, *, suite: str, net: str) -> Iterator[dict[str, object]]:
     config = home / "pool.config"
     config.write_text(CONFIG)
     settings = {
-        "CONDOR_POOL_ROOT": str(base / "trees"),
+        "CONDOR_POOL_ROOT": os.environ.get("CONDOR_POOL_ROOT", str(base / "trees")),
         "CONDOR_POOL_RUN": str(home / "run"),
         "CONDOR_POOL_NET": net,
         "CONDOR_POOL_SUITE": suite,
@@ -73,11 +114,10 @@ def pool(tool: str, *, suite: str, net: str) -> Iterator[dict[str, object]]:
     try:
         run(tool, settings, "up", *options)
         client = home / "run" / "client"
+        control = ["env", *(f"{name}={value}" for name, value in settings.items()), tool]
         yield {
-            "enter": [
-                *("env", *(f"{name}={value}" for name, value in settings.items())),
-                *(tool, "exec", "submit:alice"),
-            ],
+            "control": control,
+            "enter": [*control, "exec", "submit:alice"],
             "share": str(share),
             "ssh": {
                 "host": f"{net}.1",

@@ -24,12 +24,13 @@ class Pool:
     """A pool, from OCEANID_TEST_CONDOR (a JSON object).
 
     Args:
+        control: The command line that steers the pool's machines (``condor-pool``).
         enter: The command line that enters the submit host as a user.
         share: A folder that this machine and all nodes have under the same path.
         ssh: The options of a scheduler record that reaches the submit host over SSH.
-        host_key: The submit host's key.
     """
 
+    control: tuple[str, ...]
     enter: tuple[str, ...]
     share: Path
     ssh: dict[str, object]
@@ -37,7 +38,8 @@ class Pool:
     @classmethod
     def running(cls) -> Pool:
         told = json.loads(os.environ["OCEANID_TEST_CONDOR"])
-        return cls(tuple(told["enter"]), Path(told["share"]), told["ssh"])
+        control, enter = tuple(told.get("control", ())), tuple(told["enter"])
+        return cls(control, enter, Path(told["share"]), told["ssh"])
 
     def folder(self) -> Path:
         """A new folder that every node sees and every account may write to."""

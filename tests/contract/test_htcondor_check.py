@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -57,7 +58,11 @@ async def test_a_pool_that_is_well_passes_every_step() -> None:
 async def test_what_is_not_well_is_told_with_its_cure(
     changes: dict[str, Any], name: str, found: str
 ) -> None:
-    report = await looked(changes.pop("directory", ".oceanid-check"), **changes)
-    step = failing(report)
+    directory = changes.get("directory", ".oceanid-check")
+    options = {each: value for each, value in changes.items() if each != "directory"}
+    async with asyncio.timeout(120):
+        # A schedd that is busy may not answer at once, and then that is what is told.
+        while (step := failing(report := await looked(directory, **options))).name != name:
+            assert step.name == "schedd", step
     assert (step.name, report.health is Health.OK) == (name, False)
     assert found in step.found and step.hint
