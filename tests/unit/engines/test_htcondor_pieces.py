@@ -181,3 +181,5 @@ def test_a_schedd_that_cannot_be_reached_says_nothing_of_the_jobs() -> None:
     full = failure("condor_submit", "Number of submitted jobs would exceed MAX_JOBS_PER_OWNER")
     assert (full.slug, full.transient) == ("queue-full", True)
     assert not failure("condor_submit", "ERROR: no such attribute").transient
+    disk = failure("The batch could not be handed over", "tar: run: No space left on device")
+    assert (disk.slug, disk.transient) == ("disk-full", True)

@@ -24,9 +24,8 @@ exec 9>>"lock/$B" || exit 1
 flock 9
 if [ -e "grave/$B" ] || [ -e "b/$B" ]; then rm -rf "tmp/$T"; exit 0; fi
 mv "tmp/$T" "b/$B" && cd "b/$B" || exit 1
-mkdir -p o s
-xargs mkdir -p <folders
-date +%s >started
+# Where there is no room for what must be kept, nothing is submitted.
+mkdir -p o s && xargs mkdir -p <folders && date +%s >started || { rm -f started; exit 1; }
 fail() {
     mv error refused
     [ "$n" = 0 ] || condor_rm -constraint "OceanidBatch == \\"$B\\"" 9>&-
@@ -41,10 +40,10 @@ if [ -e submit.1 ]; then
     done
 fi
 n=0
-cat started >answer.new
+cat started >answer.new || exit 1
 while [ -e "submit.$n" ]; do
     condor_submit -terse "submit.$n" >out 2>error || fail
-    cat out >>answer.new
+    [ -s out ] && cat out >>answer.new || exit 1
     n=$((n + 1))
 done
 sync answer.new 2>/dev/null
@@ -60,7 +59,7 @@ else echo unknown; cat "b/$B/error" 2>/dev/null; fi
 _SUBMIT: Final = (
     """\
 if [ ! -e "grave/$B" ] && [ ! -e "b/$B" ]; then
-    mkdir "tmp/$T" && tar -C "tmp/$T" -P -xf - || exit 1
+    mkdir "tmp/$T" && tar -C "tmp/$T" -P -xf - || { rm -rf "tmp/$T"; exit 1; }
     setsid -w sh "tmp/$T/run" "$B" "$T" </dev/null >/dev/null 2>&1 &
     wait $!
 else

@@ -21,6 +21,7 @@ _UNREACHABLE = re.compile(
     r"could not (?:find|locate)|failed to fetch ads|communication error|SECMAN|timed? ?out|"
     r"Connection refused|DCSchedd|failed to (?:send|receive)|error connecting"
 )
+_FULL = re.compile(r"No space left on device|Disk quota exceeded")
 OPEN: Final = """\
 umask 077
 mkdir -p -- "$D/log" "$D/b" "$D/lock" "$D/grave" "$D/store" "$D/tmp" && cd -- "$D" || exit 1
@@ -138,6 +139,13 @@ def failure(what: str, text: str) -> EngineError:
             f"{what}: {text}",
             hint="It goes on by itself when the account has fewer jobs in the queue.",
             code="queue-full",
+            transient=True,
+        )
+    if _FULL.search(text):
+        return EngineError(
+            f"{what}: {text}",
+            hint="Make room on the submit host's disk; it goes on by itself.",
+            code="disk-full",
             transient=True,
         )
     if _UNREACHABLE.search(text):

@@ -32,10 +32,11 @@ done
 """
 # Its time is that of its coming (-m): what is old and not linked to is removed by forgetting.
 _STORE: Final = """\
-mkdir "tmp/$T" && cd "tmp/$T" && tar -xmf - || exit 1
-for f in *; do printf '%s  %s\\n' "${f%x}" "$f"; done | sha256sum -c --quiet >&2 || exit 1
-chmod 600 -- * && { chmod 700 -- *x 2>/dev/null; mv -f -- * ../../store/; } || exit 1
-cd ../.. && rmdir "tmp/$T"
+(
+    mkdir "tmp/$T" && cd "tmp/$T" && tar -xmf - || exit 1
+    for f in *; do printf '%s  %s\\n' "${f%x}" "$f"; done | sha256sum -c --quiet >&2 || exit 1
+    chmod 600 -- * && { chmod 700 -- *x 2>/dev/null; mv -f -- * ../../store/; }
+) && rmdir "tmp/$T" || { rm -rf "tmp/$T"; exit 1; }
 """
 
 
