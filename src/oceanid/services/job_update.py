@@ -32,6 +32,8 @@ COUNTERS = (
     "backlog", "tasks_made", "tasks_submitted", "tasks_running", "tasks_paused", "tasks_held",
     "tasks_complete", "tasks_error", "tasks_aborted",
 )  # fmt: skip
+REMOVED = "removed"
+"""The reason of a process that the scheduler took off, whoever asked for it."""
 COLUMNS = (
     *COUNTERS, "state", "custom_status", "status_message", "reason_code", "hint", "start_time",
     "completion_time", "due_at", "version",
@@ -84,7 +86,9 @@ def apply_changes(
         ):
             job.start_time = change.started
         is_told = job.status_message and job.reason_code and not job.reason_code.startswith(IDLE)
-        if change.reason and not is_told:
+        # That it was removed says something only to who did not ask for it.
+        is_old_news = change.reason_code == REMOVED and job.wanted != Wanted.RUN
+        if change.reason and not is_told and not is_old_news:
             job.reason_code = change.reason_code
             job.status_message, job.hint = change.reason, change.hint
         _move(job, change, told)
@@ -126,6 +130,7 @@ def _move(job: Job, change: JobChange, told: list[events.Event]) -> None:
     if before is JobState.OTHER:
         job.custom_status = ""
     job.state = after.value
+    has_reason = after in (JobState.ERROR, JobState.HELD) or job.reason_code == REMOVED
     told.append(
         events.job_event(
             job.pk,
@@ -134,7 +139,7 @@ def _move(job: Job, change: JobChange, told: list[events.Event]) -> None:
             change.ended or change.started or now,
             before=before.value,
             after=after.value,
-            message=job.status_message if after in (JobState.ERROR, JobState.HELD) else "",
+            message=job.status_message if has_reason else "",
         )
     )
 

@@ -308,7 +308,7 @@ def update_jobs(changed: Sequence[Seen], told: list[events.Event]) -> None:
         change = plain[task.job_id]
         change.move(task.was, task.state)
         change.see(task.start_time, task.completion_time)
-        if task.state in (TaskState.ERROR, TaskState.HELD):
+        if task.state in (TaskState.ERROR, TaskState.HELD, TaskState.ABORTED):
             change.tell(task.reason_code, task.reason, task.hint)
         elif task.waits:
             change.waits = (task.reason_code, task.reason, task.hint)

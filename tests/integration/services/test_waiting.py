@@ -119,3 +119,17 @@ def test_a_workflow_tells_of_its_waiting_tasks_and_goes_on(house: House, job: Ma
     move(house, COMPLETE)
     house.work()
     assert Job.objects.get(pk=flow.pk).status == "Complete"
+
+
+def test_that_it_was_removed_is_told_unless_it_was_asked_for(house: House, job: Make) -> None:
+    removed = {"reason_code": "removed", "reason": "It was removed: by root.", "hint": ""}
+    made = waiting(house, job())
+    hear(house, TaskState.ABORTED, moves=True, **removed)
+    made.refresh_from_db()
+    assert (made.status, why(made)[1]) == ("Aborted", "It was removed: by root.")
+    assert made.events.filter(kind="state").latest("id").message == "It was removed: by root."
+    stopped = waiting(house, job())
+    stopped.stop()
+    hear(house, TaskState.ABORTED, moves=True, **removed)
+    stopped.refresh_from_db()
+    assert (stopped.status, why(stopped)) == ("Aborted", ("", "", ""))
