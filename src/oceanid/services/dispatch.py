@@ -153,6 +153,9 @@ class _Chooser:
     def _batch_of(self, user: Any) -> Draft | None:
         draft: Draft | None = None
         most = self.room.capacity.max_batch
+        # A transaction that writes for long keeps others from writing; and what is committed
+        # is submitted while the next is put together.
+        jobs = HEAD_FOR_QUEUE
         for job, node in self._waiting(user):
             wanted = task_specs.resources(job, node)
             if job.pk in self.held:
@@ -169,6 +172,9 @@ class _Chooser:
             elif wanted != draft.resources or len(draft.wanting) >= most:
                 break
             self._take(job, node, draft, most - len(draft.wanting))
+            jobs -= 1
+            if jobs <= 0:
+                break
         if draft is None or not draft.wanting:
             return None
         self.room.take(user, draft.resources)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def due(
     *,
     without: Collection[int] = (),
     unstarted: bool = True,
-    limit: int = 200,
+    limit: int = 1000,
 ) -> list[Job]:
     """Jobs about which something is to be done now; results are another room's.
 
@@ -85,24 +85,29 @@ def stage(job: Job) -> None:
             inputs.bring(files, directory, folder=folder)
 
 
-def staged(hold: Hold, job: Job) -> None:
-    """A job's directory is ready: let its processes, or its first nodes, go."""
+def staged(hold: Hold, jobs: Sequence[Job]) -> None:
+    """The directories of jobs are ready: let their processes, or their first nodes, go."""
+    attempts = {job.pk: job.attempt for job in jobs}
     with transaction.atomic():
         guard(hold)
-        locked = _locked(job.pk, attempt=job.attempt)
-        if locked is None or locked.wanted != Wanted.RUN or locked.tasks_made or locked.backlog:
-            if locked is not None and locked.wanted == Wanted.RUN:
-                _settle(locked)
-            return
         told: list[events.Event] = []
-        if locked.spec.get("workflow"):
-            change = workflow_run.begin(locked, told)
-            change.deltas["tasks_made"] = locked.num_jobs
-        else:
-            change = JobChange()
-            change.deltas["backlog"] = locked.num_jobs
-        locked.due_at = None
-        apply_changes({locked.pk: locked}, {locked.pk: change}, told)
+        ready: dict[int, Job] = {}
+        changes: dict[int, JobChange] = {}
+        for locked in Job.objects.select_for_update().filter(pk__in=attempts).order_by("pk"):
+            if locked.attempt != attempts[locked.pk] or locked.wanted != Wanted.RUN:
+                continue
+            if locked.tasks_made or locked.backlog:
+                _settle(locked)
+                continue
+            if locked.spec.get("workflow"):
+                change = workflow_run.begin(locked, told)
+                change.deltas["tasks_made"] = locked.num_jobs
+            else:
+                change = JobChange()
+                change.deltas["backlog"] = locked.num_jobs
+            locked.due_at = None
+            ready[locked.pk], changes[locked.pk] = locked, change
+        apply_changes(ready, changes, told)
         events.write(told)
 
 

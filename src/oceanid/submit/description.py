@@ -16,6 +16,7 @@ from oceanid.specs import Capability, Resources, TaskSpec
 from oceanid.submit import attributes as reading
 from oceanid.submit import files, submit_file, values
 from oceanid.submit.items import Items, from_itemdata, from_statement
+from oceanid.submit.moving import moved
 from oceanid.submit.plan import Plan
 from oceanid.submit.texts import Value
 
@@ -25,6 +26,9 @@ _MOST_ROWS: Final = 100
 _MOST_KNOWN: Final = 256
 _known: dict[str, SubmitDescription] = {}
 """Descriptions that were checked lately, by what they say; the directory apart."""
+_moulds: dict[str, tuple[SubmitDescription, bool | None]] = {}
+"""Descriptions that were thawed lately, by what they say, and whether others were found to be cast
+from them."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ class SubmitDescription:
                 f"The frozen description has the unknown format {data.get('format')!r}.",
                 hint="It was written by another version of Oceanid; execute the job anew.",
             )
-        return cls(
+        made = cls(
             attributes=tuple((name, reading.thaw(value)) for name, value in data["attributes"]),
             items=Items(
                 tuple(data["names"]), tuple(tuple(row) for row in data["rows"]), data["steps"]
@@ -132,6 +136,9 @@ class SubmitDescription:
             remote_input_files=tuple(data["remote_input_files"]),
             macros=tuple((name, text) for name, text in data["macros"]),
         )
+        if not data["rows"]:
+            made._find_mould(data)
+        return made
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object whose size does not depend on ``num_jobs``."""
@@ -185,6 +192,10 @@ class SubmitDescription:
         """
         if not 0 <= index < self.count:
             raise InvalidSpecification(f"There is no task {index} among {self.count}.")
+        mould = self._mould
+        if mould is not None:
+            made = mould._plan.task(mould._plan.scope(index, str(job_id)), extra_environment)
+            return moved(made, mould.directory, self.directory)
         return self._plan.task(self._plan.scope(index, str(job_id)), extra_environment)
 
     def required_capabilities(self) -> frozenset[Capability]:
@@ -227,6 +238,32 @@ class SubmitDescription:
     def _like(self) -> SubmitDescription:
         """The first that was checked of those that say the same, in another directory."""
         return self
+
+    @cached_property
+    def _mould(self) -> SubmitDescription | None:
+        """One whose tasks are this one's, but for the directory."""
+        return None
+
+    def _find_mould(self, data: Mapping[str, Any]) -> None:
+        """Ten thousand jobs that say the same are compiled once."""
+        text = json.dumps({**data, "directory": None}, ensure_ascii=False)
+        if PurePosixPath(self.directory).name in text:
+            return
+        mould, fits = _moulds.get(text, (self, None))
+        if mould is self or mould.directory == self.directory:
+            if len(_moulds) >= _MOST_KNOWN:
+                _moulds.clear()
+            _moulds[text] = (self, fits)
+            return
+        if fits is None:
+            # Looked at once: a macro may have made something else of the directory.
+            fits = all(
+                moved(mould.task(index), mould.directory, self.directory) == self.task(index)
+                for index in {0, self.count - 1}
+            )
+            _moulds[text] = (mould, fits)
+        if fits:
+            self.__dict__["_mould"] = self.__dict__["_like"] = mould
 
     @cached_property
     def _needed(self) -> tuple[files.Needed, ...]:

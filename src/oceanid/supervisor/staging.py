@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 THREADS = 4
 AWAITED_S = 0.5
-MOST = 400
+MOST = 1000
 
 
 class Staging:
@@ -34,6 +34,8 @@ class Staging:
         self._done = done
         self._files = Database(THREADS)
         self._under_way: dict[int, asyncio.Task[None]] = {}
+        self._ready: list[Job] = []
+        self._writing = asyncio.Lock()
 
     @property
     def jobs(self) -> list[int]:
@@ -69,6 +71,14 @@ class Staging:
         await asyncio.gather(*tasks, return_exceptions=True)
         self._files.close(wait=False)
 
+    async def _let_go(self, job: Job) -> None:
+        """Write down that a job is staged, together with those that are ready meanwhile."""
+        self._ready.append(job)
+        async with self._writing:
+            some, self._ready = self._ready, []
+            if some:
+                await self._db(intents.staged, self._hold, some)
+
     async def _stage(self, job: Job) -> None:
         try:
             try:
@@ -76,7 +86,7 @@ class Staging:
             except (OSError, ValueError) as problem:
                 await self._db(intents.cannot_stage, self._hold, job, str(problem))
             else:
-                await self._db(intents.staged, self._hold, job)
+                await self._let_go(job)
         except (LeaseLost, DatabaseError) as problem:
             # Whoever holds the lease then does it again; nothing was written.
             log.warning(
