@@ -20,7 +20,7 @@ comma := ,
 
 .DEFAULT_GOAL := help
 .PHONY: help run setup setup-tethys test test-postgres test-browser test-tethys test-condor faults faults-postgres \
-	bench bench-local bench-pages bench-pages-postgres bench-smoke lint format docs reference \
+	faults-condor bench bench-local bench-pages bench-pages-postgres bench-smoke lint format docs reference \
 	pictures requirements clean
 
 help:  ## List the commands
@@ -37,7 +37,7 @@ setup-tethys: $(STAMP) $(TETHYS)/.ready  ## Make the environment of test-tethys
 
 test: $(STAMP)  ## Run the tests on SQLite; says which commands run the others (WORKERS=2)
 	$(call SUITE, and not postgres) $(ARGS)
-	@echo "Not run here: make test-postgres, test-browser, test-tethys, test-condor, faults, bench."
+	@echo "Not run here: make test-postgres, test-browser, test-tethys, test-condor, faults, faults-condor, bench."
 
 test-postgres: $(STAMP)  ## Run the tests on a private PostgreSQL cluster, made for it and removed
 	OCEANID_REQUIRE=$(call required,postgres) $(BIN)/python tools/with_postgres.py $(call SUITE) $(ARGS)
@@ -59,6 +59,11 @@ faults: $(STAMP)  ## Kill, freeze and cut while jobs go through (ROUNDS=30)
 faults-postgres: $(STAMP)  ## The same on a private PostgreSQL cluster, connections cut too
 	OCEANID_FAULT_ROUNDS=$(ROUNDS) OCEANID_REQUIRE=$(call required,postgres) \
 		$(BIN)/python tools/with_postgres.py $(PYTEST) -m "faults and postgres" tests/faults $(ARGS)
+
+faults-condor: CONDOR := trixie
+faults-condor: $(STAMP)  ## Kill, freeze, cut and fill a real pool over SSH, 500 jobs under way each (root)
+	OCEANID_REQUIRE=$(call required,condor_faults) $(BIN)/python tools/with_condor.py $(POOLS) \
+		$(PYTEST) -m condor_faults tests/faults/condor $(ARGS)
 
 bench: bench-local bench-pages  ## Measure everything against its limits
 

@@ -26,6 +26,7 @@ from django.utils import timezone  # noqa: E402
 from oceanid.jobs import JobManager  # noqa: E402
 from oceanid.models import Batch, Job, Lease, Scheduler, SupervisorBeat, Task  # noqa: E402
 from oceanid.services import paths  # noqa: E402
+from oceanid.states import JobState  # noqa: E402
 from tests.faults.load import Wanted, attributes, nodes  # noqa: E402
 from tests.integration.supervisor.house import in_order, told  # noqa: E402
 
@@ -121,6 +122,12 @@ def state(job: int) -> dict[str, Any]:
     }
 
 
+def statuses(ids: list[int]) -> list[str]:
+    """The statuses of jobs."""
+    found = Job.objects.in_bulk(ids)
+    return [found[pk].status for pk in ids]
+
+
 def outcome(ids: list[int]) -> dict[str, dict[str, Any]]:
     """How jobs ended, by name: state, exit codes, output, and what came back."""
     found = {}
@@ -202,6 +209,14 @@ def stop(job: int) -> None:
     Job.objects.get(pk=job).stop()
 
 
+def resume_held() -> int:
+    """Resume every job that is held; how many there were."""
+    held = Job.objects.filter(state=JobState.HELD.value)
+    for job in held:
+        job.resume()
+    return len(held)
+
+
 def cut() -> int:
     """PostgreSQL: cut every other connection to the database; how many there were."""
     with connection.cursor() as cursor:
@@ -215,8 +230,8 @@ def cut() -> int:
 ANSWERS: dict[str, Callable[..., Any]] = {
     each.__name__: each
     for each in (
-        submit, draft, session, active, state, outcome, order, holders, batches,
-        scheduler, health, litter, mend, submit_with_input, stop, cut,
+        submit, draft, session, active, state, statuses, outcome, order, holders, batches,
+        scheduler, health, litter, mend, submit_with_input, stop, resume_held, cut,
     )
 }  # fmt: skip
 

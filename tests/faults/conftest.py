@@ -16,6 +16,7 @@ from tests.faults.figures import Figures
 from tests.faults.place import Place
 
 HERE = Path(__file__).parent
+ON_A_POOL = HERE / "condor"
 SEED = os.environ.get("OCEANID_FAULT_SEED") or str(secrets.randbelow(10**6))
 ROUNDS = int(os.environ.get("OCEANID_FAULT_ROUNDS", "30"))
 KEY = pytest.StashKey[Figures]()
@@ -39,9 +40,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All that is here is slow, and runs by its own command."""
+    """All that is here is slow, and runs by a command of its own: on this machine, on a pool."""
     for item in items:
-        if HERE in item.path.parents:
+        if ON_A_POOL in item.path.parents:
+            item.add_marker(pytest.mark.condor_faults)
+        elif HERE in item.path.parents:
             item.add_marker(pytest.mark.faults)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 from oceanid.engines.base import Engine
+from oceanid.engines.htcondor import HTCondorEngine
 from oceanid.engines.local import LocalEngine
 from oceanid.specs import (
     BatchSpec,
@@ -29,6 +30,7 @@ STANDS_S = 300.0
 ENTRY_POINTS = """\
 [oceanid.engines]
 freezing = tests.faults.engines:FreezingEngine
+freezing-pool = tests.faults.engines:FreezingPoolEngine
 hanging = tests.faults.engines:HangingEngine
 raising = tests.faults.engines:RaisingEngine
 unborn = tests.faults.engines:UnbornEngine
@@ -47,48 +49,72 @@ def offer(folder: Path) -> Path:
     return folder
 
 
-class FreezingEngine(LocalEngine):
-    """The local engine, which stands still at one instant that its config names, to be frozen.
+def freeze(engine: Engine, where: str) -> None:
+    """Stand still at one instant that the engine's config names, to be frozen there.
 
-    ``freeze_at``: ``submit`` (the batch is committed, nothing was done), ``manifest`` (it is
-    written, no runner was started), ``handle`` (the runner has it, nobody else knows) or
-    ``observe`` (observations were read and not applied). It does so once: ``frozen`` is the
-    file that it leaves, and it goes on when a file of that name with ``.go`` is there.
+    ``freeze_at``: ``submit`` (the batch is committed, nothing was done), ``handle`` (it is with
+    the scheduler, nobody else knows), ``observe`` (observations were read and not applied). It
+    does so once: ``frozen`` is the file that it leaves, and it goes on when a file of that name
+    with ``.go`` is there.
     """
+    config = engine.scheduler.config
+    if config.get("freeze_at") != where:
+        return
+    frozen = Path(config["frozen"])
+    try:
+        frozen.open("x").close()
+    except FileExistsError:
+        return
+    until = time.monotonic() + STANDS_S
+    while not frozen.with_suffix(".go").exists() and time.monotonic() < until:
+        time.sleep(0.005)
+
+
+class FreezingEngine(LocalEngine):
+    """The local engine; it freezes at ``manifest`` too: it is written, no runner was started."""
 
     name: ClassVar[str] = "freezing"
     title: ClassVar[str] = "Freezing (tests)"
 
     async def submit(self, batch: BatchSpec) -> Handle:
         """Freeze before, or between the runner's claim and the answer."""
-        self._freeze("submit")
+        freeze(self, "submit")
         handle = await super().submit(batch)
-        self._freeze("handle")
+        freeze(self, "handle")
         return handle
 
     def _start_runner(self, batch: BatchSpec) -> None:
         self._spool.prepare(batch, self._options)
-        self._freeze("manifest")
+        freeze(self, "manifest")
         super()._start_runner(batch)
 
     async def watch(self, cursor: Mapping[str, Any]) -> AsyncIterator[ObservationBatch]:
         """Freeze with observations in hand."""
         async for seen in super().watch(cursor):
             if any(each.state.is_final for each in seen.observations):
-                self._freeze("observe")
+                freeze(self, "observe")
             yield seen
 
-    def _freeze(self, where: str) -> None:
-        if self.scheduler.config.get("freeze_at") != where:
-            return
-        frozen = Path(self.scheduler.config["frozen"])
-        try:
-            frozen.open("x").close()
-        except FileExistsError:
-            return
-        until = time.monotonic() + STANDS_S
-        while not frozen.with_suffix(".go").exists() and time.monotonic() < until:
-            time.sleep(0.005)
+
+class FreezingPoolEngine(HTCondorEngine):
+    """The HTCondor engine."""
+
+    name: ClassVar[str] = "freezing-pool"
+    title: ClassVar[str] = "Freezing on a pool (tests)"
+
+    async def submit(self, batch: BatchSpec) -> Handle:
+        """Freeze before, or between condor_submit's answer and ours."""
+        freeze(self, "submit")
+        handle = await super().submit(batch)
+        freeze(self, "handle")
+        return handle
+
+    async def watch(self, cursor: Mapping[str, Any]) -> AsyncIterator[ObservationBatch]:
+        """Freeze with observations in hand."""
+        async for seen in super().watch(cursor):
+            if any(each.state.is_final for each in seen.observations):
+                freeze(self, "observe")
+            yield seen
 
 
 class HangingEngine(Engine):

@@ -14,6 +14,9 @@ SCRIPT = """\
 # ledger name process seconds exit-code kind
 label="$2/$3"
 printf 'B %s\\n' "$label" >> "$1"
+if [ -r "$_CONDOR_JOB_AD" ]; then
+    printf 'J %s %s\\n' "$label" "$(grep '^GlobalJobId' "$_CONDOR_JOB_AD")" >> "$1"
+fi
 i=0
 while [ $i -lt 25 ]; do echo "line $i of $label"; i=$((i + 1)); done
 sleep "$4"

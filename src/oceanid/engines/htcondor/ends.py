@@ -80,6 +80,15 @@ class Ends:
             each.is_told = True
         return [_transferring(each.end) for each in found]
 
+    def forget(self, batch: UUID) -> None:
+        """Bring nothing more of a batch: all of it was told, or nobody wants it."""
+        work = self._work.pop(batch, None)
+        if work is not None:
+            work.cancel()
+        for of, number in list(self._pending):
+            if of == batch:
+                del self._pending[of, number]
+
     def __bool__(self) -> bool:
         return bool(self._pending or self._ready)
 
@@ -115,7 +124,8 @@ class Ends:
                     self._finish(batch, number, came)
                 self._wake()
         finally:
-            self._work.pop(batch, None)
+            if self._work.get(batch) is asyncio.current_task():
+                del self._work[batch]
 
     def _some_of(self, batch: UUID) -> dict[int, Entry]:
         some: dict[int, Entry] = {}

@@ -219,6 +219,8 @@ class HTCondorEngine(Engine):
                 raise failure("What was kept of batches can't be removed", told(answer))
             for batch in some:
                 self._ledger.forget(batch)
+                if self._ends is not None:
+                    self._ends.forget(batch)
 
     def _log(self) -> str:
         """The generation of the event log that new jobs write to."""
@@ -269,6 +271,8 @@ class HTCondorEngine(Engine):
     ) -> None:
         batch, number = batches.get(str(ad.get("OceanidBatch"))), ad.get("OceanidProc")
         if batch is None or not isinstance(number, int) or (batch, number) in found:
+            return
+        if number in self._ledger.ends.get(batch, {}):
             return
         seen = meaning.from_ad(ad, batch, number)
         if seen is None:
