@@ -143,7 +143,7 @@ def outcome(ids: list[int]) -> dict[str, dict[str, Any]]:
             "result": job.result,
             "codes": list(tasks.values_list("exit_code", flat=True)),
             "output": {index: logs["output"] for index, logs in by_process.items()},
-            "files": sorted(each.name for each in directory.iterdir() if each.is_file()),
+            "files": sorted(each.name for each in directory.glob("*") if each.is_file()),
             "nodes": {
                 node.name: [node.state, node.exit_code, node.tasks_ended]
                 for node in job.node_set.all()
