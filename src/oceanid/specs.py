@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
+from oceanid.dags import Dag, NodeObservation
 from oceanid.states import Health, TaskState
 
 
@@ -136,12 +137,15 @@ class BatchSpec:
         items: Its tasks, in the order in which they should start.
         resources: What every one of its tasks asks for at the most.
         label: What a person may read in the scheduler's own tools.
+        dag: The workflow that its tasks are of, for an engine that runs it as a whole; a task's
+            last word is then told when its node is over.
     """
 
     batch: UUID
     items: tuple[BatchItem, ...]
     resources: Resources
     label: str = ""
+    dag: Dag | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,10 +244,12 @@ class ObservationBatch:
     Args:
         observations: In the order in which they happened.
         cursor: A JSON object from which ``watch`` resumes behind these observations.
+        nodes: What was seen of nodes, in the order in which it happened.
     """
 
     observations: tuple[Observation, ...]
     cursor: Mapping[str, Any]
+    nodes: tuple[NodeObservation, ...] = ()
 
 
 class Verb(StrEnum):

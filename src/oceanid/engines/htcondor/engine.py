@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
 from oceanid.engines.base import Engine
-from oceanid.engines.htcondor import fence, meaning, queue
+from oceanid.engines.htcondor import dagsweep, fence, meaning, queue
 from oceanid.engines.htcondor.check import look
-from oceanid.engines.htcondor.describe import describe
+from oceanid.engines.htcondor.dagfiles import dag_files, dag_folders
+from oceanid.engines.htcondor.describe import Description, describe, string
 from oceanid.engines.htcondor.ends import Ends
 from oceanid.engines.htcondor.holds import LATE_REASON
 from oceanid.engines.htcondor.idle import Idle
@@ -23,7 +25,7 @@ from oceanid.engines.htcondor.outputs import bring
 from oceanid.engines.htcondor.reach import shell_of
 from oceanid.engines.htcondor.remote import Remote, failure, told
 from oceanid.engines.htcondor.shell import Shell
-from oceanid.engines.htcondor.staging import Stager
+from oceanid.engines.htcondor.staging import Staged, Stager
 from oceanid.engines.htcondor.watcher import Watcher
 from oceanid.errors import EngineError
 from oceanid.specs import (
@@ -48,6 +50,8 @@ _TAIL: Final = """\
 if [ -n "$F" ]; then f=$F
 elif [ -f "b/$B/s/$S" ]; then f=b/$B/s/$S
 else
+    [ -n "$J" ] || J=$(condor_q -constraint "$C" -af ClusterId ProcId | tail -n 1 | tr ' ' .)
+    [ -n "$J" ] || exit 0
     condor_tail -maxbytes 1073741824 $OPTION "$J" 2>/dev/null | tail -c "+$((O + 1))" | head -c "$L"
     exit 0
 fi
@@ -58,7 +62,7 @@ _FORGET: Final = """\
 while read -r B; do
     exec 9>>"lock/$B" || exit 1
     flock -w 20 9 || exit 1
-    : >"grave/$B" && rm -rf "b/$B" && rm -f "lock/$B" || exit 1
+    : >"grave/$B" && rm -rf "b/$B" && rm -f "dag/$B" "lock/$B" || exit 1
     exec 9>&-
 done
 find store -type f -links 1 -mmin +1440 -delete 2>/dev/null
@@ -116,24 +120,29 @@ class HTCondorEngine(Engine):
         base = (await self._remote.host()).base
         folder, log = f"{base}/b/{batch.batch}", self._log()
         staged = await self._stager.stage(batch, folder)
-        descriptions = await asyncio.to_thread(
-            describe, batch, folder=folder, log=f"{base}/{log}", placed=staged.placed
+        written = await asyncio.to_thread(
+            _written, batch, folder=folder, log=f"{base}/{log}", staged=staged
         )
-        manifest = Manifest.of(batch, [each.procs for each in descriptions])
+        manifest = Manifest.of(batch, written.orders)
         handle = await fence.submit(
             self._remote,
             batch.batch,
-            descriptions,
-            files={"manifest": manifest.dump(), "log": f"{log}\n".encode()},
+            written.descriptions,
+            files={**written.files, "manifest": manifest.dump(), "log": f"{log}\n".encode()},
             links=staged.links,
+            folders=written.folders,
             timeout_s=300,
         )
+        handle = _whole(handle, batch)
         self._ledger.submitted(batch.batch, handle.data["clusters"], manifest)
         return handle
 
     async def settle(self, batch: BatchSpec) -> Settlement:
         """Ask the fence, the log, the queue and the history, in this order."""
-        return await fence.settle(self._remote, batch.batch, timeout_s=180)
+        told = await fence.settle(self._remote, batch.batch, timeout_s=180)
+        if told.handle is None:
+            return told
+        return replace(told, handle=_whole(told.handle, batch))
 
     async def watch(self, cursor: Mapping[str, Any]) -> AsyncIterator[ObservationBatch]:
         """Follow the event log; a task's last word comes when its outputs are here."""
@@ -165,8 +174,11 @@ class HTCondorEngine(Engine):
     async def reconcile(self, handles: Sequence[Handle]) -> ObservationBatch:
         """Ask the queue, and the history for what is no longer there."""
         observations: list[Observation] = []
-        for some in _looks(handles):
+        for some in _looks([each for each in handles if not each.data.get("dag")]):
             observations += await self._states_of(some)
+        for some in _looks([each for each in handles if each.data.get("dag")]):
+            await self._know(some)
+            observations += await dagsweep.states(self._remote, self._ledger, self._ends, some)
         return ObservationBatch(tuple(observations), {})
 
     async def command(self, commands: Sequence[Command]) -> None:
@@ -180,9 +192,9 @@ class HTCondorEngine(Engine):
             raise EngineError(f"There is no stream named “{stream}”.", hint="stdout or stderr.")
         await self._know([handle])
         entry = self._ledger.entry(handle.batch, proc)
-        job = self._ledger.job_of(handle.batch, proc)
-        if entry is None or job is None:
+        if entry is None:
             return b""
+        job = self._ledger.job_of(handle.batch, proc)
         path = entry.stdout if stream == "stdout" else entry.stderr
         if not path:
             return b""
@@ -193,7 +205,8 @@ class HTCondorEngine(Engine):
             B=str(handle.batch),
             S=f"{proc}.{'out' if is_out else 'err'}",
             OPTION="" if is_out else "-no-stdout -stderr",
-            J=job,
+            J=job or "",
+            C=f"OceanidBatch == {string(str(handle.batch))} && OceanidProc == {proc}",
             O=str(max(0, offset)),
             L=str(max(0, limit)),
         )
@@ -221,6 +234,8 @@ class HTCondorEngine(Engine):
                 self._ledger.forget(batch)
                 if self._ends is not None:
                     self._ends.forget(batch)
+                if self._watcher is not None:
+                    self._watcher.forget(batch)
 
     def _log(self) -> str:
         """The generation of the event log that new jobs write to."""
@@ -295,6 +310,38 @@ class HTCondorEngine(Engine):
     async def _hold_late(self, tasks: Sequence[tuple[UUID, int]]) -> None:
         """Hold jobs that HTCondor let run for longer than they may: it looks now and then only."""
         await queue.ask(self._remote, _commands(Verb.PAUSE, tasks), reason=LATE_REASON)
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What is sent of a batch besides its inputs."""
+
+    descriptions: list[Description]
+    orders: list[Sequence[int]]
+    folders: list[str]
+    files: dict[str, bytes] = field(default_factory=dict)
+
+
+def _written(batch: BatchSpec, *, folder: str, log: str, staged: Staged) -> _Written:
+    """Write a batch's descriptions, or a workflow for DAGMan."""
+    folders = [f"o/{item.proc}" for item in batch.items]
+    if batch.dag is None:
+        made = describe(batch, folder=folder, log=log, placed=staged.placed)
+        return _Written(made, [each.procs for each in made], folders)
+    files = dag_files(
+        batch, batch.dag, folder=folder, log=log, placed=staged.placed, scripts=staged.scripts
+    )
+    files["dagman"] = f"{batch.dag.proc}\n".encode()
+    if staged.scripts:
+        files["scripts"] = b""
+    return _Written([], [[batch.dag.proc]], folders + dag_folders(batch.dag), files)
+
+
+def _whole(handle: Handle, batch: BatchSpec) -> Handle:
+    """The handle of a batch; a workflow's tells how large it is, which its cluster does not."""
+    if batch.dag is None:
+        return handle
+    return replace(handle, data={**handle.data, "dag": True, "size": len(batch.items)})
 
 
 def _commands(verb: Verb, tasks: Sequence[tuple[UUID, int]]) -> list[Command]:

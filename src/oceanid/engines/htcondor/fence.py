@@ -7,7 +7,7 @@ import re
 import tarfile
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -25,7 +25,9 @@ flock 9
 if [ -e "grave/$B" ] || [ -e "b/$B" ]; then rm -rf "tmp/$T"; exit 0; fi
 mv "tmp/$T" "b/$B" && cd "b/$B" || exit 1
 # Where there is no room for what must be kept, nothing is submitted.
-mkdir -p o s && xargs mkdir -p <folders && date +%s >started || { rm -f started; exit 1; }
+give_up() { rm -f started; exit 1; }
+mkdir -p o s && tr '\\n' '\\0' <folders | xargs -0 mkdir -p -- && date +%s >started || give_up
+[ ! -e dagman ] || read -r DAGMAN <dagman
 fail() {
     mv error refused
     [ "$n" = 0 ] || condor_rm -constraint "OceanidBatch == \\"$B\\"" 9>&-
@@ -33,6 +35,15 @@ fail() {
 }
 export _CONDOR_SUBMIT_SKIP_FILECHECKS=true _CONDOR_SUBMIT_SKIP_FILECHECK=true
 n=0
+if [ -e workflow.dag ]; then
+    # Scripts may write into their files; what is kept for others by its content must not change.
+    [ ! -e scripts ] || [ ! -d w ] || { cp -R w w.own && rm -rf w && mv w.own w; } || give_up
+    chmod 700 node.sh && echo "$(date +%s) 0 0 begin" >"../../dag/$B" || give_up
+    condor_submit_dag -no_submit -force -autorescue 0 -suppress_notification \\
+        -outfile_dir "o/$DAGMAN/logs" -insert_sub_file dagman.own workflow.dag >out 2>error 9>&- ||
+        { cat out >>error; grep -qi "no space" error && give_up; fail; }
+    mv workflow.dag.condor.sub submit.0 || give_up
+fi
 if [ -e submit.1 ]; then
     while [ -e "submit.$n" ]; do
         condor_submit -dry-run /dev/null "submit.$n" >out 2>error 9>&- || { n=0; fail; }
@@ -73,7 +84,7 @@ _SETTLE: Final = (
     """\
 exec 9>>"lock/$B" || exit 1
 flock -w 3 9 || { echo unknown; exit 0; }
-bury() { : >"grave/$B" && rm -rf "b/$B"; }
+bury() { : >"grave/$B" && rm -rf "b/$B" "dag/$B"; }
 found() {
     { cat "b/$B/started"; echo "$1" | tr ' ' '\\n' | sed 's/$/.0/'; } >"b/$B/answer.new" &&
         mv "b/$B/answer.new" "b/$B/answer"; rm -f "b/$B/refused"
@@ -89,6 +100,7 @@ look() {
     [ -n "$c" ] || c=$(condor_history -since "$past" -constraint "OceanidBatch == \\"$B\\"" \\
         -af ClusterId 2>>"b/$B/error" 9>&-)
     c=$(echo "$c" | sort -nu)
+    [ ! -e "b/$B/workflow.dag" ] || c=$(echo "$c" | head -n 1)
     k=$(ls b/$B/submit.* 2>/dev/null | wc -l)
     if [ -z "$c" ]; then bury
     elif [ "$(echo "$c" | wc -l)" -lt "$k" ]; then
@@ -109,18 +121,20 @@ async def submit(
     *,
     files: Mapping[str, bytes],
     links: Mapping[str, str],
+    folders: Iterable[str],
     timeout_s: float,
 ) -> Handle:
     """Submit a batch, unless it was submitted or given up before.
+
+    A workflow has no descriptions here: condor_submit_dag makes DAGMan's own from its files.
 
     Raises:
         EngineError: It was given up (``batch-dead``), refused, or its fate is unknown now.
         EngineUnavailable: The submit host or its schedd can't be reached.
     """
     content = {f"submit.{at}": each.text.encode() for at, each in enumerate(descriptions)}
-    numbers = [proc for each in descriptions for proc in each.procs]
-    folders = "".join(f"o/{proc}\n" for proc in numbers)
-    content |= {"run": _RUN.encode(), "folders": folders.encode(), **files}
+    below = "".join(f"{name}\n" for name in folders).encode(errors="surrogateescape")
+    content |= {"run": _RUN.encode(), "folders": below, **files}
     answer = await remote.run(
         _SUBMIT, stdin=packed(content, links), timeout_s=timeout_s, B=str(batch), T=uuid.uuid4().hex
     )

@@ -18,15 +18,18 @@ SILENCE_S: Final = 60.0
 MOST_A_LOOK: Final = 4 << 20
 
 # One look: what each file has more than before. Files are told by inode, so that a renamed one
-# goes on and a new one of the same name begins at its start.
+# goes on and a new one of the same name begins at its start. Journals are looked at last, so that
+# they have all that was told before what the log says in the same look.
 _FOLLOW: Final = """\
 quiet=0
 while :; do
     news=
-    for line in $(stat -c %i:%s:%n log/* 2>/dev/null); do
+    for line in $(stat -c %i:%s:%n log/* dag/* 2>/dev/null); do
         i=${line%%:*}; rest=${line#*:}; s=${rest%%:*}; f=${rest#*:}
         eval "o=\\${o_$i:-0}"
         [ "$s" -lt "$o" ] && o=0
+        # A journal goes with its batch, and its inode may be another's at once.
+        case $f in dag/*) eval "n=\\${n_$i:-$f}; n_$i=\\$f"; [ "$n" = "$f" ] || o=0 ;; esac
         if [ "$s" -gt "$o" ]; then
             c=$((s - o)); [ "$c" -le "$MOST" ] || c=$MOST
             printf '\\n%s D %s %s %s\\n' "$NONCE" "$i" "$o" "$f" || exit

@@ -11,15 +11,16 @@ from uuid import UUID
 
 from oceanid.engines.htcondor.describe import NOTE
 from oceanid.engines.htcondor.eventlog import LogEvent
-from oceanid.engines.htcondor.manifest import Entry, Manifest
+from oceanid.engines.htcondor.manifest import Entry, Manifest, Plan
 from oceanid.engines.htcondor.remote import Remote, failure, told
 from oceanid.specs import Observation
 
 _ANSWERS = """\
 find b -mindepth 2 -maxdepth 2 -name answer -exec grep -H . {} +
 for c in $CLUSTERS; do
-    cat log/* 2>/dev/null | grep -a -A1 "^0[03][05] (0*$c\\\\." |
-        sed -n "s/^ *$NOTE /note $c /p" | head -n 1
+    cat log/* 2>/dev/null | grep -a -A2 "^0[03][05] (0*$c\\." |
+        awk -v c="$c" -v note="$NOTE" '/^0[03][05] / { split($2, job, "."); next }
+            $1 == note { print "note", c, job[2] + 0, $2, $3; exit }'
 done
 :
 """
@@ -27,7 +28,7 @@ _MANIFESTS = """\
 find $FOLDERS -mindepth 1 -maxdepth 1 -name manifest -print0 2>/dev/null | tar --null -T - -cf -
 """
 _ANSWER = re.compile(r"b/([0-9a-f-]{36})/answer:(\d+)\.\d+")
-_NOTED = re.compile(r"note (\d+) ([0-9a-f-]{36}) ")
+_NOTED = re.compile(r"note (\d+) (-?\d+) ([0-9a-f-]{36}) (\d+)")
 
 
 class Ledger:
@@ -38,6 +39,7 @@ class Ledger:
         self._clusters: dict[int, UUID] = {}
         self._order: dict[UUID, list[int]] = {}
         self._odd: dict[tuple[int, int], int] = {}
+        self._shift: dict[int, int] = {}
         self._strangers: set[int] = set()
         self._manifests: dict[UUID, Manifest] = {}
         self._gone: set[UUID] = set()
@@ -61,8 +63,17 @@ class Ledger:
                 except ValueError:
                     continue
                 self._clusters[event.cluster] = batch
-                if event.proc >= 0 and int(words[2]) != event.proc:
-                    self._odd[event.cluster, event.proc] = int(words[2])
+                if event.proc >= 0:
+                    self._number(event.cluster, event.proc, int(words[2]))
+
+    def _number(self, cluster: int, proc: int, number: int) -> None:
+        """Take note of a task's number where it is not that of its job within the cluster."""
+        shift = number - proc
+        if self._shift.get(cluster, 0) == shift or (proc == 0 and shift):
+            # A node's tasks are numbered one after the other, from its first one on.
+            self._shift[cluster] = shift
+        else:
+            self._odd[cluster, proc] = number
 
     @property
     def has_batches(self) -> bool:
@@ -89,7 +100,7 @@ class Ledger:
         if manifest is not None and cluster in order:
             numbers = manifest.orders[order.index(cluster)]
             return (batch, numbers[proc]) if proc < len(numbers) else None
-        return batch, proc
+        return batch, proc + self._shift.get(cluster, 0)
 
     def job_of(self, batch: UUID, number: int) -> str | None:
         """HTCondor's name of a task: ``cluster.proc``."""
@@ -100,6 +111,11 @@ class Ledger:
             if number in numbers:
                 return f"{cluster}.{numbers.index(number)}"
         return None
+
+    def plan(self, batch: UUID) -> Plan | None:
+        """What is to be known of the workflow that a batch is."""
+        manifest = self._manifests.get(batch)
+        return manifest.plan if manifest is not None else None
 
     def entry(self, batch: UUID, number: int) -> Entry | None:
         """What is to be known of a task."""
@@ -122,7 +138,8 @@ class Ledger:
             if match := _ANSWER.match(line):
                 order.setdefault(UUID(match[1]), []).append(int(match[2]))
             elif match := _NOTED.match(line):
-                self._clusters.setdefault(int(match[1]), UUID(match[2]))
+                self._clusters.setdefault(int(match[1]), UUID(match[3]))
+                self._number(int(match[1]), int(match[2]), int(match[4]))
         for batch, members in order.items():
             self.submitted(batch, members, None)
         many = {batch for batch, members in order.items() if len(members) > 1}
@@ -155,8 +172,12 @@ class Ledger:
 
     def forget(self, batch: UUID) -> None:
         """Drop what is known of a batch."""
-        for cluster in self._order.pop(batch, []):
+        order = self._order.pop(batch, [])
+        if self.plan(batch) is not None:
+            order = [cluster for cluster, of in self._clusters.items() if of == batch]
+        for cluster in order:
             self._clusters.pop(cluster, None)
+            self._shift.pop(cluster, None)
             self._strangers.discard(cluster)
         self._manifests.pop(batch, None)
         self.ends.pop(batch, None)

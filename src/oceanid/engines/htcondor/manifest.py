@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from oceanid.dags import Dag
 from oceanid.errors import EngineError
 from oceanid.specs import BatchSpec, TaskSpec, Transfer
 
@@ -52,6 +53,24 @@ class Entry:
         return wanted.sandboxed and (wanted.outputs != () or bool(self.stdout or self.stderr))
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What must be known of a workflow while DAGMan runs it.
+
+    Args:
+        proc: The number of the task that is DAGMan itself.
+        nodes: Each node's name, the number of its first task, and how many it has.
+    """
+
+    proc: int
+    nodes: tuple[tuple[str, int, int], ...]
+
+    @classmethod
+    def of(cls, dag: Dag) -> Plan:
+        """What is to be known of this one."""
+        return cls(dag.proc, tuple((n.name, n.procs.start, len(n.procs)) for n in dag.nodes))
+
+
 class Manifest:
     """The tasks of one batch.
 
@@ -59,14 +78,20 @@ class Manifest:
         batch: The batch.
         entries: Its tasks by number.
         orders: For each cluster that it became, the tasks' numbers in the order of its procs.
+        plan: What is to be known of the workflow that it is; None for other batches.
     """
 
     def __init__(
-        self, batch: UUID, entries: dict[int, Entry], orders: Sequence[Sequence[int]]
+        self,
+        batch: UUID,
+        entries: dict[int, Entry],
+        orders: Sequence[Sequence[int]],
+        plan: Plan | None = None,
     ) -> None:
         self.batch = batch
         self.entries = entries
         self.orders = [list(order) for order in orders]
+        self.plan = plan
 
     @classmethod
     def of(cls, batch: BatchSpec, orders: Sequence[Sequence[int]]) -> Manifest:
@@ -78,7 +103,8 @@ class Manifest:
             entries[item.proc] = Entry(
                 kinds.setdefault(wanted, wanted), item.spec.stdout, item.spec.stderr
             )
-        return cls(batch.batch, entries, orders)
+        plan = None if batch.dag is None else Plan.of(batch.dag)
+        return cls(batch.batch, entries, orders, plan)
 
     def dump(self) -> bytes:
         """As a file."""
@@ -87,13 +113,15 @@ class Manifest:
             [proc, kinds.setdefault(entry.wanted, len(kinds)), entry.stdout, entry.stderr]
             for proc, entry in self.entries.items()
         ]
-        plain = {
+        plain: dict[str, Any] = {
             "version": 1,
             "batch": str(self.batch),
             "orders": [[] if order == list(range(len(order))) else order for order in self.orders],
             "kinds": [_kind_to_json(kind) for kind in kinds],
             "tasks": rows,
         }
+        if self.plan is not None:
+            plain["dag"] = {"proc": self.plan.proc, "nodes": self.plan.nodes}
         return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode(
             errors="surrogateescape"
         )
@@ -110,7 +138,10 @@ class Manifest:
             kinds = [_kind_from_json(kind) for kind in plain["kinds"]]
             entries = {row[0]: Entry(kinds[row[1]], row[2], row[3]) for row in plain["tasks"]}
             orders = [order or list(range(len(entries))) for order in plain["orders"]]
-            return cls(UUID(plain["batch"]), entries, orders)
+            plan = None
+            if dag := plain.get("dag"):
+                plan = Plan(dag["proc"], tuple((n[0], n[1], n[2]) for n in dag["nodes"]))
+            return cls(UUID(plain["batch"]), entries, orders, plan)
         except (ValueError, KeyError, TypeError, IndexError) as problem:
             raise EngineError(
                 "A batch's manifest on the submit host can't be read.",

@@ -20,25 +20,26 @@ class Places:
 
     HTCondor puts a declared output there under its last name, and the contents of a folder that
     was named with a trailing slash by themselves (manual, "Submitting Jobs: file transfer").
+    ``exact`` has the targets of some of them, ``rest`` is the directory of all others.
     """
 
     def __init__(self, wanted: Wanted) -> None:
         self._folder = wanted.folder
-        self._rest = wanted.folder
-        self._exact: dict[str, str] = {}
+        self.rest = wanted.folder
+        self.exact: dict[str, str] = {}
         landing: dict[str, str] = {}
         for each in wanted.outputs or ():
             source = posixpath.normpath(each.source)
             lands = source if wanted.keep_folders else posixpath.basename(source)
             if each.contents_only:
-                self._rest = each.target if not wanted.keep_folders else self._rest
+                self.rest = each.target if not wanted.keep_folders else self.rest
                 landing[source] = source if wanted.keep_folders else ""
             else:
-                self._exact[lands] = each.target
+                self.exact[lands] = each.target
                 landing[source] = lands
         for name, to in wanted.remaps:
             if not is_url(to):
-                self._exact[_landed(posixpath.normpath(name), landing)] = to
+                self.exact[_landed(posixpath.normpath(name), landing)] = to
 
     def target(self, name: str) -> str:
         """The absolute target of a file by its name in the output folder.
@@ -51,13 +52,13 @@ class Places:
             raise Refused("bad-output", f"“{name}” leads out of the job's directory.")
         for length in range(len(parts), 0, -1):
             head = "/".join(parts[:length])
-            if head in self._exact:
+            if head in self.exact:
                 rest = parts[length:]
-                to = self._exact[head]
+                to = self.exact[head]
                 if not rest:
                     return to + parts[-1] if to.endswith("/") else to
                 return "/".join([to.rstrip("/"), *rest])
-        return f"{self._rest}/{name}"
+        return f"{self.rest}/{name}"
 
 
 def _landed(name: str, landing: dict[str, str]) -> str:

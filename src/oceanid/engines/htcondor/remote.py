@@ -1,7 +1,8 @@
 """Oceanid's own directory on the submit host, and the scripts that are run there.
 
-Its parts: ``log/`` event logs in generations, ``b/UUID/`` one folder a batch, ``lock/`` and
-``grave/`` the fences, ``store/`` inputs by their hash, ``tmp/`` what is on its way.
+Its parts: ``log/`` event logs in generations, ``dag/`` what workflows tell of their nodes,
+``b/UUID/`` one folder a batch, ``lock/`` and ``grave/`` the fences, ``store/`` inputs by their
+hash, ``tmp/`` what is on its way.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ _UNREACHABLE = re.compile(
 _FULL = re.compile(r"No space left on device|Disk quota exceeded")
 OPEN: Final = """\
 umask 077
-mkdir -p -- "$D/log" "$D/b" "$D/lock" "$D/grave" "$D/store" "$D/tmp" && cd -- "$D" || exit 1
-chmod 700 . && pwd -P && date +%z || exit 1
+mkdir -p -- "$D/log" "$D/dag" "$D/b" "$D/lock" "$D/grave" "$D/store" "$D/tmp" || exit 1
+cd -- "$D" && chmod 700 . && pwd -P && date +%z || exit 1
 condor_version 2>&1 | head -n 1
 find tmp -mindepth 1 -maxdepth 1 -mmin +1440 -exec rm -rf {} + 2>/dev/null
 find grave -type f -mtime +30 -delete 2>/dev/null

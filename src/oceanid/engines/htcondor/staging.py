@@ -17,10 +17,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import IO, Final
 
+from oceanid.dags import Dag
+from oceanid.engines.htcondor.dagfiles import relative
 from oceanid.engines.htcondor.describe import Placed
 from oceanid.engines.htcondor.remote import Remote, failure, told
 from oceanid.errors import EngineError, MissingFile
-from oceanid.specs import BatchItem, BatchSpec, Transfer
+from oceanid.specs import BatchItem, BatchSpec, TaskSpec, Transfer
 from oceanid.submit.fields import is_url
 
 _CHUNK: Final = 1 << 20
@@ -47,10 +49,12 @@ class Staged:
     Args:
         links: Names in the batch's folder, and the contents that they are links to.
         placed: Gives what the description needs for a task.
+        scripts: Where the workflow's scripts lie there, by their paths here.
     """
 
     links: dict[str, str]
     placed: Callable[[BatchItem], Placed]
+    scripts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -61,6 +65,9 @@ class _Plan:
     links: dict[str, str] = field(default_factory=dict)
     inputs: dict[tuple[Transfer, ...], str] = field(default_factory=dict)
     single: dict[tuple[str, str], str] = field(default_factory=dict)
+    dag: Dag | None = None
+    late: set[int] = field(default_factory=set)
+    scripts: dict[str, str] = field(default_factory=dict)
 
 
 class Stager:
@@ -85,15 +92,21 @@ class Stager:
         if plan.contents:
             await self._send(plan.contents)
         links = {name: f"../../store/{content}" for name, content in plan.links.items()}
-        return Staged(links, partial(_placed, plan, folder))
+        scripts = {path: f"{folder}/{name}" for path, name in plan.scripts.items()}
+        return Staged(links, partial(_placed, plan, folder), scripts)
 
     def _plan(self, batch: BatchSpec) -> _Plan:
         plan = _Plan()
         if len(self._hashes) > 50_000:
             self._hashes.clear()
+        if batch.dag is not None:
+            self._plan_dag(plan, batch.dag)
         for item in batch.items:
             spec = item.spec
             if not spec.transfer_files:
+                continue
+            if item.proc in plan.late:
+                self._plan_late(plan, spec)
                 continue
             if spec.inputs and spec.inputs not in plan.inputs:
                 self._plan_inputs(plan, spec.inputs)
@@ -102,6 +115,48 @@ class Stager:
             if spec.stdin:
                 self._plan_single(plan, "in", spec.stdin, runs=False)
         return plan
+
+    def _plan_dag(self, plan: _Plan, dag: Dag) -> None:
+        """Nodes after others, and those with a PRE script, read what was made before them: it lies
+        in the workflow's folder ``w/``, which begins with what is here now."""
+        plan.dag = dag
+        for node in dag.nodes:
+            if node.parents or node.before is not None:
+                plan.late |= set(node.procs)
+            for script in (node.before, node.after):
+                if script is None or script.executable in plan.scripts:
+                    continue
+                path, rel = script.executable, relative(script.executable, dag)
+                plan.scripts[path] = f"w/{rel}" if rel else f"x/s{len(plan.scripts)}"
+                if not rel or not node.parents or os.path.exists(path):  # noqa: PTH110
+                    plan.links[plan.scripts[path]] = self._content(plan, path, runs=True)
+
+    def _plan_late(self, plan: _Plan, spec: TaskSpec) -> None:
+        rest = tuple(each for each in spec.inputs if not _is_late(plan, each))
+        if rest and rest not in plan.inputs:
+            self._plan_inputs(plan, rest)
+        for each in spec.inputs:
+            if _is_late(plan, each):
+                self._plan_seed(plan, each.source)
+        if spec.transfer_executable and spec.executable:
+            if _late(plan, spec.executable):
+                self._plan_seed(plan, spec.executable, runs=True)
+            else:
+                self._plan_single(plan, "x", spec.executable, runs=True)
+        if spec.stdin:
+            if _late(plan, spec.stdin):
+                self._plan_seed(plan, spec.stdin)
+            else:
+                self._plan_single(plan, "in", spec.stdin, runs=False)
+
+    def _plan_seed(self, plan: _Plan, source: str, *, runs: bool | None = None) -> None:
+        """Let the workflow's folder begin with what is here of a file or directory."""
+        name = f"w/{_late(plan, source)}"
+        if ("seed", source) in plan.single or not os.path.exists(source):  # noqa: PTH110
+            return
+        plan.single["seed", source] = name
+        for path, below in _files_of(Transfer(source, name)):
+            plan.links[below] = self._content(plan, path, runs=runs)
 
     def _plan_inputs(self, plan: _Plan, inputs: tuple[Transfer, ...]) -> None:
         below = f"i/{len(plan.inputs)}"
@@ -168,6 +223,8 @@ def _placed(plan: _Plan, folder: str, item: BatchItem) -> Placed:
     spec = item.spec
     if not spec.transfer_files:
         return Placed(spec.executable, (), spec.stdin)
+    if item.proc in plan.late:
+        return _placed_late(plan, folder, spec)
     executable, stdin = spec.executable, spec.stdin
     if spec.transfer_executable and executable:
         executable = f"{folder}/{plan.single['x', executable]}"
@@ -177,6 +234,42 @@ def _placed(plan: _Plan, folder: str, item: BatchItem) -> Placed:
     if below := plan.inputs.get(spec.inputs, ""):
         inputs.append(f"{folder}/{below}/")
     return Placed(executable, tuple(inputs), stdin)
+
+
+def _placed_late(plan: _Plan, folder: str, spec: TaskSpec) -> Placed:
+    executable, stdin = spec.executable, spec.stdin
+    if spec.transfer_executable and executable:
+        rel = _late(plan, executable)
+        executable = f"{folder}/" + (f"w/{rel}" if rel else plan.single["x", executable])
+    if stdin:
+        rel = _late(plan, stdin)
+        stdin = f"{folder}/" + (f"w/{rel}" if rel else plan.single["in", stdin])
+    inputs = [each.source for each in spec.inputs if is_url(each.source)]
+    rest = tuple(each for each in spec.inputs if not _is_late(plan, each))
+    if below := plan.inputs.get(rest, ""):
+        inputs.append(f"{folder}/{below}/")
+    for each in spec.inputs:
+        if _is_late(plan, each):
+            inputs.append(f"{folder}/w/{_late(plan, each.source)}" + "/" * each.contents_only)
+    return Placed(executable, tuple(inputs), stdin)
+
+
+def _late(plan: _Plan, path: str) -> str | None:
+    """A file's name in the workflow's folder; None when it does not belong there."""
+    return relative(path, plan.dag) if plan.dag is not None else None
+
+
+def _is_late(plan: _Plan, each: Transfer) -> bool:
+    """Whether an input is taken from the workflow's folder when its node begins.
+
+    One that keeps its folders in the sandbox, or has a name that HTCondor can't be given, is taken
+    as it is when the workflow is submitted."""
+    if is_url(each.source):
+        return False
+    name = os.path.basename(each.source)  # noqa: PTH119
+    is_plain = each.target in ("", ".", "./") if each.contents_only else each.target in ("", name)
+    rel = _late(plan, each.source)
+    return is_plain and rel is not None and not set(rel) & {",", '"'} and rel == rel.strip()
 
 
 def _files_of(each: Transfer, depth: int = 0) -> Iterator[tuple[str, str]]:

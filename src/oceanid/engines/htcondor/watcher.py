@@ -13,7 +13,10 @@ from time import monotonic
 from typing import Any, Final
 from uuid import UUID
 
+from oceanid.dags import NodeObservation
 from oceanid.engines.htcondor import meaning
+from oceanid.engines.htcondor.dagrun import DagRun, End, News
+from oceanid.engines.htcondor.dagwatch import Dags
 from oceanid.engines.htcondor.ends import Ends, Where
 from oceanid.engines.htcondor.eventlog import Kind, LogEvent, LogReader
 from oceanid.engines.htcondor.follow import Piece, follow
@@ -110,6 +113,8 @@ class Watcher:
         self._overdue: set[Task] = set()
         self._removed: set[Task] = set()
         self._clocks = Clocks()
+        self._dags = Dags(ledger, cursor.get("dags") or {})
+        self._nodes: list[NodeObservation] = []
         self.sizes: dict[str, int] = {}
         """How large each generation is."""
 
@@ -130,7 +135,7 @@ class Watcher:
                 observations = [
                     *self._finals(), *self._ends.long_ones(), *self._idle.take()
                 ]  # fmt: skip
-                if observations:
+                if observations or self._nodes:
                     yield self._batch(observations)
                 elif self._moved and monotonic() - self._told_at > _CURSOR_S:
                     yield self._batch([])
@@ -178,7 +183,13 @@ class Watcher:
         """A look's events as observations, each batch of them with the cursor behind it."""
         found = [(file, event) for file, events in self._read(look) for event in events]
         await self._learn([event for _, event in found])
+        await self._dags.learn()
         observations: list[Observation] = []
+        for news in self._dags.news():
+            observations += self._told(news)
+            if len(observations) + len(self._nodes) >= MOST_OBSERVATIONS:
+                yield self._batch(_without_fleeting(observations))
+                observations = []
         for file, event in found:
             observations += self._apply(file, event)
             if len(observations) >= MOST_OBSERVATIONS:
@@ -186,7 +197,7 @@ class Watcher:
                 observations = []
         if found:
             self._moved = True
-        if observations:
+        if observations or self._nodes:
             yield self._batch(_without_fleeting(observations))
         if self._overdue:
             await self._remove(list(self._overdue))
@@ -196,6 +207,8 @@ class Watcher:
     def _read(self, look: Sequence[Piece]) -> list[tuple[_File, list[LogEvent]]]:
         found = []
         for piece in look:
+            if self._dags.take(piece):
+                continue
             file = self._files.get(piece.inode)
             if file is None or piece.offset != file.reader.expected:
                 file = self._begin(piece, file)
@@ -232,6 +245,9 @@ class Watcher:
         task = self._ledger.task_of(event.cluster, event.proc)
         if task is None:
             return []
+        dag = self._dags.run(task[0])
+        if dag is not None and event.kind is Kind.SUBMIT:
+            return self._told(dag.submitted(task[1], event.cluster, event.at))
         seen = meaning.from_event(event, *task)
         if seen is None:
             return []
@@ -239,6 +255,8 @@ class Watcher:
             return [seen]
         self._clocks.see(seen, self._ledger.entry(*task))
         self._idle.see(seen)
+        if dag is not None:
+            return self._of_workflow(dag, file, event, seen)
         if event.kind in _ENDS:
             return self._ended(file, event, seen)
         if meaning.is_past_wall_time(seen):
@@ -250,6 +268,59 @@ class Watcher:
                 return []
             self._ledger.ended(seen)
         return [seen]
+
+    def _of_workflow(
+        self, dag: DagRun, file: _File, event: LogEvent, seen: Observation
+    ) -> list[Observation]:
+        """What an event says of a task that DAGMan runs, or of DAGMan itself."""
+        task = (seen.batch, seen.proc)
+        is_overdue = meaning.is_past_wall_time(seen)
+        if seen.proc == dag.plan.proc:
+            if not seen.state.is_final:
+                return [seen]
+            rest = self._told(dag.closed(event.at))
+            if event.kind in _ENDS:
+                return rest + self._ended(file, event, seen)
+            self._ledger.ended(seen)
+            return [*rest, seen]
+        if dag.is_closed:
+            return []  # its removal is told behind DAGMan's own end
+        if event.kind not in _ENDS and seen.state is not TaskState.ABORTED and not is_overdue:
+            return [seen]
+        if is_overdue:
+            self._overdue.add(task)
+        elif seen.state is TaskState.ABORTED and task in self._removed:
+            self._removed.discard(task)
+            return []
+        where = (self._inode(file), event.start)
+        file.ended.add(event.start)
+        entry = self._ledger.entry(*task)
+        if entry is not None:
+            seen = meaning.judged(seen, entry.wanted.success)
+        return self._told(dag.ended(seen.proc, End(seen, event.cluster, where)))
+
+    def _told(self, news: News) -> list[Observation]:
+        """What is to be told of a workflow's tasks now; the ends of some wait for outputs."""
+        self._nodes += news.nodes
+        for where in news.settled:
+            self._settle(where)
+        found = list(news.tasks)
+        for end in news.ends:
+            entry = self._ledger.entry(end.seen.batch, end.seen.proc)
+            if end.has_outputs and entry is not None and entry.brings_back:
+                self._ends.add(end.seen, entry, end.where)
+                continue
+            self._settle(end.where)
+            self._ledger.ended(end.seen)
+            found.append(end.seen)
+        return found
+
+    def _inode(self, file: _File) -> int:
+        return next(inode for inode, each in self._files.items() if each is file)
+
+    def forget(self, batch: UUID) -> None:
+        """Drop what is known of a batch."""
+        self._dags.forget(batch)
 
     def _ended(self, file: _File, event: LogEvent, seen: Observation) -> list[Observation]:
         entry = self._ledger.entry(seen.batch, seen.proc)
@@ -266,9 +337,8 @@ class Watcher:
             file.ended.discard(event.start)
             self._ledger.ended(end)
             return [end]
-        inode = next(inode for inode, each in self._files.items() if each is file)
         file.ended.add(event.start)
-        self._ends.add(end, entry, (inode, event.start))
+        self._ends.add(end, entry, (self._inode(file), event.start))
         return []
 
     def _finals(self) -> list[Observation]:
@@ -291,8 +361,10 @@ class Watcher:
         cursor = {
             "files": {str(inode): [file.name, file.applied] for inode, file in self._files.items()},
             "ended": dict(ended),
+            "dags": self._dags.cursor(),
         }
-        return ObservationBatch(tuple(observations), cursor)
+        nodes, self._nodes = self._nodes, []
+        return ObservationBatch(tuple(observations), cursor, tuple(nodes))
 
     async def _tidy(self) -> None:
         """Now and then, remove generations that nobody writes to any more and that were read."""
