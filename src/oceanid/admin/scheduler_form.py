@@ -20,7 +20,7 @@ else:
 
 OPTIONS: Final = (
     "host", "port", "user", "key_path", "use_agent", "host_key", "proxy_jump",
-    "proxy_jump_host_key", "directory",
+    "proxy_jump_host_key", "directory", "allow_scripts",
 )  # fmt: skip
 """Options of the record that have a field of their own; the others stand in the JSON object."""
 
@@ -143,6 +143,13 @@ class SchedulerForm(_WithSecrets):
         required=False,
         max_length=500,
         help_text=_("Oceanid's own directory at the submit host; empty for one in the home."),
+    )
+    allow_scripts = forms.BooleanField(
+        label=_("Allow scripts of workflows"),
+        required=False,
+        help_text=_(
+            "PRE and POST scripts of workflows then run on the submit host itself, as the account."
+        ),
     )
     new_secrets = forms.JSONField(
         label=_("Other secrets"),

@@ -100,6 +100,7 @@ class SchedulerAdmin(_SchedulerAdmin):
                     "proxy_jump",
                     "proxy_jump_host_key",
                     "directory",
+                    "allow_scripts",
                     "config",
                     "new_secrets",
                     "kept_secrets",

@@ -16,11 +16,13 @@ from oceanid.states import BatchState, TaskState
 
 
 class TaskRole(StrEnum):
-    """What a task is to its job: the job itself, or a node's script before or after it."""
+    """What a task is to its job: the job itself, a node's script before or after it, or the run of
+    a whole workflow by its engine."""
 
     JOB = "J"
     PRE = "P"
     POST = "O"
+    DAG = "D"
 
 
 class Batch(models.Model):

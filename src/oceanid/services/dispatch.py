@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from oceanid import conf
 from oceanid.models import Batch, EventKind, Job, Task, TaskRole, WorkflowNode
-from oceanid.services import events, task_specs
+from oceanid.services import dag_run, events, task_specs
 from oceanid.services.bulk import insert_many, update_many
 from oceanid.services.job_update import JobChange, apply_changes
 from oceanid.services.leases import Hold, guard
@@ -157,6 +157,10 @@ class _Chooser:
         # is submitted while the next is put together.
         jobs = HEAD_FOR_QUEUE
         for job, node in self._waiting(user):
+            if dag_run.is_one(job):
+                if draft is None:
+                    return self._whole(job)
+                break
             wanted = task_specs.resources(job, node)
             if job.pk in self.held:
                 continue
@@ -178,6 +182,29 @@ class _Chooser:
         if draft is None or not draft.wanting:
             return None
         self.room.take(user, draft.resources)
+        return draft
+
+    def _whole(self, job: Job) -> Draft:
+        """A whole workflow as one batch."""
+        draft = Draft(job.user_id, task_specs.SCRIPT_RESOURCES)
+        draft.wanting, made = dag_run.gather(job)
+        for proc, task_id in enumerate(made):
+            each = draft.wanting[proc]
+            self.requeued.append((TaskState.SUBMITTED.value, draft.batch, proc, task_id))
+            self.told.append(
+                events.Event(
+                    job.pk, task_id, each.node.pk if each.node else None, each.attempt,
+                    EventKind.TASK.value, TaskState.QUEUED.value, TaskState.SUBMITTED.value,
+                    self.now,
+                )
+            )  # fmt: skip
+        for proc, each in enumerate(draft.wanting if not made else ()):
+            self.made.append(
+                (job.pk, each.node.pk if each.node else None, each.role.value, each.attempt,
+                 each.index, 0, TaskState.SUBMITTED.value, draft.batch, proc, "", "", "", "")
+            )  # fmt: skip
+        self.changes.setdefault(job.pk, JobChange()).deltas["backlog"] -= self._backlog(job)
+        self.room.take(job.user_id, draft.resources)
         return draft
 
     def _hold_back(self, job: Job, wanted: Resources) -> None:
@@ -215,7 +242,7 @@ class _Chooser:
             for job in head:
                 if job.pk in self.held or self._backlog(job) <= 0:
                     continue
-                if job.spec.get("workflow"):
+                if job.spec.get("workflow") and not dag_run.is_one(job):
                     yield from ((job, node) for node in self._nodes_of(job))
                 else:
                     yield job, None
@@ -322,9 +349,10 @@ def batch_spec(batch: uuid.UUID, wanting: list[Wanting], resources: Resources) -
 
 def _spec(batch: uuid.UUID, numbered: list[tuple[int, Wanting]], resources: Resources) -> BatchSpec:
     items = tuple(BatchItem(proc, each.key, task_specs.task_spec(each)) for proc, each in numbered)
-    return BatchSpec(
-        batch, items, resources, label=numbered[0][1].job.name[:64] if numbered else ""
-    )
+    label = numbered[0][1].job.name[:64] if numbered else ""
+    is_dag = bool(numbered) and numbered[-1][1].role is TaskRole.DAG
+    dag = task_specs.dag([each for _, each in numbered]) if is_dag else None
+    return BatchSpec(batch, items, resources, label=label, dag=dag)
 
 
 def load(batch: uuid.UUID) -> BatchSpec:
@@ -338,7 +366,10 @@ def load(batch: uuid.UUID) -> BatchSpec:
         for task in tasks
     ]
     first = numbered[0][1] if numbered else None
-    wanted = task_specs.resources(first.job, first.node) if first else Resources()
+    is_dag = bool(numbered) and numbered[-1][1].role is TaskRole.DAG
+    if first is None or is_dag:
+        return _spec(batch, numbered, task_specs.SCRIPT_RESOURCES if is_dag else Resources())
+    wanted = task_specs.resources(first.job, first.node)
     return _spec(batch, numbered, wanted)
 
 

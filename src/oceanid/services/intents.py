@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from oceanid.models import Job, JobEvent, JobQuerySet, Task, WorkflowEdge, WorkflowNode
-from oceanid.services import batches, events, inputs, observe, paths, workflow_run
+from oceanid.services import batches, dag_run, events, inputs, observe, paths, workflow_run
 from oceanid.services.job_update import JobChange, apply_changes
 from oceanid.services.leases import Hold, guard
 from oceanid.states import JobState, TaskState, Wanted
@@ -100,7 +100,8 @@ def staged(hold: Hold, jobs: Sequence[Job]) -> None:
                 _settle(locked)
                 continue
             if locked.spec.get("workflow"):
-                change = workflow_run.begin(locked, told)
+                is_one = dag_run.is_one(locked)
+                change = dag_run.begin(locked) if is_one else workflow_run.begin(locked, told)
                 change.deltas["tasks_made"] = locked.num_jobs
             else:
                 change = JobChange()
@@ -146,7 +147,9 @@ def take_away(hold: Hold, job: Job, *, again_s: float) -> bool:
                 _settle(locked)
             return True
         told: list[events.Event] = []
-        if locked.spec.get("workflow"):
+        if dag_run.is_one(locked):
+            change = dag_run.stop(locked, told)
+        elif locked.spec.get("workflow"):
             change = workflow_run.stop(locked, told)
         else:
             change = _abort_unstarted(locked, told)

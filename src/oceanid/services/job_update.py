@@ -9,13 +9,13 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from oceanid.models import EventKind, Job, Task
+from oceanid.models import EventKind, Job, Task, TaskRole
 from oceanid.services import events
 from oceanid.services.bulk import update_many
 from oceanid.services.derive import Counts, job_state
 from oceanid.services.wake import wake
 from oceanid.specs import IDLE
-from oceanid.states import JobState, TaskState, Wanted, job_can_move
+from oceanid.states import TASK_FINAL, JobState, TaskState, Wanted, job_can_move
 
 COUNTER_OF = {
     TaskState.QUEUED: "backlog",
@@ -105,6 +105,8 @@ def _move(job: Job, change: JobChange, told: list[events.Event]) -> None:
     counts = counts_of(job)
     if is_workflow and wanted is Wanted.PAUSE and counts.running and not _goes_on(job):
         counts = replace(counts, running=0, paused=counts.running)
+    if job.spec.get("dag") and counts.ended >= counts.total and _has_open_tasks(job):
+        return  # outputs are still to come
     after = job_state(
         counts,
         wanted,
@@ -183,8 +185,19 @@ def returned(job: Job) -> int | None:
 
 def _goes_on(job: Job) -> bool:
     """Whether any task at the engine is not paused; asked of a workflow that is to pause."""
+    if job.spec.get("dag"):
+        # Tasks that its engine has not submitted wait as long as its run stands still.
+        running = Task.objects.filter(job_id=job.pk, state=TaskState.RUNNING.value)
+        run = Task.objects.filter(job_id=job.pk, role=TaskRole.DAG.value)
+        return running.exists() or run.filter(state=TaskState.SUBMITTED.value).exists()
     states = [TaskState.SUBMITTED, TaskState.RUNNING, TaskState.TRANSFERRING]
     return Task.objects.filter(job_id=job.pk, state__in=[each.value for each in states]).exists()
+
+
+def _has_open_tasks(job: Job) -> bool:
+    """Whether a task has not ended; asked of a workflow whose nodes all have."""
+    ended = [state.value for state in TASK_FINAL]
+    return Task.objects.filter(job_id=job.pk).exclude(state__in=ended).exists()
 
 
 def has_results_step(job: Job) -> bool:

@@ -11,8 +11,9 @@ from uuid import UUID
 
 from django.db import transaction
 
+from oceanid.dags import NodeObservation
 from oceanid.models import Batch, EventKind, Job, Scheduler, Task, TaskRole, WorkflowNode
-from oceanid.services import events, task_specs, workflow_run
+from oceanid.services import dag_run, events, task_specs, workflow_run
 from oceanid.services.bulk import update_many
 from oceanid.services.job_update import JobChange, apply_changes
 from oceanid.services.leases import Hold, guard
@@ -99,6 +100,7 @@ def apply(
     scheduler_id: int,
     observations: Sequence[Observation],
     cursor: Mapping[str, Any] | None,
+    nodes: Sequence[NodeObservation] = (),
 ) -> Applied:
     """Apply observations in order, and remember the cursor, both or neither.
 
@@ -110,6 +112,7 @@ def apply(
         scheduler_id: The scheduler that they come from.
         observations: What the engine saw.
         cursor: Where to go on behind them; None leaves the cursor where it is.
+        nodes: What the engine saw of nodes of workflows that it runs as a whole.
 
     Raises:
         LeaseLost: Another supervisor drives this scheduler; nothing was written.
@@ -118,6 +121,8 @@ def apply(
         guard(hold)
         if cursor is not None:
             Scheduler.objects.filter(pk=scheduler_id).update(cursor=dict(cursor))
+        if nodes:
+            dag_run.observe(nodes)
         if not observations:
             return Applied()
         return _apply(scheduler_id, observations)
@@ -263,6 +268,8 @@ def _retry(changed: Sequence[Seen], told: list[events.Event]) -> None:
     for task in failed:
         job = jobs[task.job_id]
         node = nodes[task.node_id] if task.node_id is not None else None
+        if dag_run.is_one(job):
+            continue  # its engine tries again by itself
         if job.wanted not in ("RUN", "PAU") or task.tries >= task_specs.max_retries(job, node):
             continue
         task.tries += 1
@@ -301,7 +308,7 @@ def update_jobs(changed: Sequence[Seen], told: list[events.Event]) -> None:
     plain: defaultdict[int, JobChange] = defaultdict(JobChange)
     of_nodes: defaultdict[int, list[Seen]] = defaultdict(list)
     for task in changed:
-        if task.node_id is not None:
+        if task.node_id is not None or task.role == TaskRole.DAG:
             if task.changed:
                 of_nodes[task.job_id].append(task)
             continue
@@ -319,6 +326,7 @@ def update_jobs(changed: Sequence[Seen], told: list[events.Event]) -> None:
     changes = {pk: change for pk, change in plain.items() if pk in jobs}
     for pk, tasks in of_nodes.items():
         if pk in jobs:
-            changes[pk] = workflow_run.tasks_changed(jobs[pk], tasks, told)
+            room = dag_run if dag_run.is_one(jobs[pk]) else workflow_run
+            changes[pk] = room.tasks_changed(jobs[pk], tasks, told)
     apply_changes(jobs, changes, told)
     events.write(told)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from oceanid.models import Job, TaskRole, WorkflowNode
+from oceanid.dags import Dag, DagNode, Script
+from oceanid.models import Job, TaskRole, WorkflowEdge, WorkflowNode
 from oceanid.services import callbacks, paths
 from oceanid.specs import Resources, TaskSpec
+from oceanid.states import NodeState
 from oceanid.submit import SubmitDescription
 
 SCRIPT_RESOURCES = Resources(cpus=1)
@@ -38,6 +41,8 @@ class Wanting:
     @property
     def key(self) -> str:
         """Unique for ever; what the engine and the task itself know it by."""
+        if self.role is TaskRole.DAG:
+            return f"{self.job.uuid}.{self.attempt}.dag"
         if self.node is None:
             return f"{self.job.uuid}.{self.attempt}.{self.index}"
         return f"{self.job.uuid}.{self.attempt}.{self.node.pk}{self.role}{self.index}"
@@ -53,6 +58,12 @@ def resources(job: Job, node: WorkflowNode | None) -> Resources:
 
 def task_spec(wanting: Wanting) -> TaskSpec:
     """What to run, with every macro replaced."""
+    if wanting.role is TaskRole.DAG:
+        return TaskSpec(
+            executable="condor_dagman",
+            initialdir=str(paths.job_dir(wanting.job)),
+            transfer_executable=False,
+        )
     if wanting.role is not TaskRole.JOB:
         assert wanting.node is not None
         return _script(wanting.job, wanting.node, wanting.role)
@@ -106,7 +117,7 @@ def _script(job: Job, node: WorkflowNode, role: TaskRole) -> TaskSpec:
         "$RETURN": str(node.exit_code if node.exit_code is not None else 0),
     }
     word = "pre" if before else "post"
-    name = node.name.replace("/", "_")
+    name = _file_name(node)
     return TaskSpec(
         executable=str(directory / executable),
         arguments=tuple(values.get(each, each) for each in shlex.split(written)),
@@ -118,6 +129,68 @@ def _script(job: Job, node: WorkflowNode, role: TaskRole) -> TaskSpec:
         stderr=str(directory / "logs" / f"{name}.{word}.stderr"),
         resources=SCRIPT_RESOURCES,
     )
+
+
+def dag(wanting: Sequence[Wanting]) -> Dag:
+    """The workflow that these, numbered from 0, are the tasks of; its own run is the last."""
+    job = wanting[-1].job
+    procs: dict[int, range] = {}
+    for proc, each in enumerate(wanting[:-1]):
+        assert each.node is not None
+        first = procs.get(each.node.pk, range(proc, proc)).start
+        procs[each.node.pk] = range(first, proc + 1)
+    done = [NodeState.DONE.value]
+    nodes = list(
+        WorkflowNode.objects.filter(workflow_id=job.pk).exclude(state__in=done).order_by("id")
+    )
+    left = {node.pk for node in nodes}
+    parents: dict[int, list[str]] = {}
+    edges = WorkflowEdge.objects.filter(child__workflow_id=job.pk).order_by("id")
+    for parent, child in edges.values_list("parent_id", "child_id"):
+        if parent in left and child in left:
+            parents.setdefault(child, []).append(str(parent))
+    limits: dict[str, int] = job.attributes.get("max_jobs") or {}
+    return Dag(
+        nodes=tuple(
+            _dag_node(job, node, procs.get(node.pk, range(0)), tuple(parents.get(node.pk, ())))
+            for node in nodes
+        ),
+        directory=str(paths.job_dir(job)),
+        proc=len(wanting) - 1,
+        max_jobs=tuple(limits.items()),
+    )
+
+
+def _dag_node(job: Job, node: WorkflowNode, procs: range, parents: tuple[str, ...]) -> DagNode:
+    return DagNode(
+        name=str(node.pk),
+        title=node.name,
+        procs=procs,
+        directory=str(directory_of(job, node)),
+        parents=parents,
+        before=_dag_script(job, node, TaskRole.PRE) if node.pre_script else None,
+        after=_dag_script(job, node, TaskRole.POST) if node.post_script else None,
+        skip_code=node.pre_skip,
+        retries=node.retry,
+        unless_code=node.retry_unless_exit_value,
+        abort_code=node.abort_dag_on,
+        abort_return=node.abort_dag_on_return_value,
+        category=node.category,
+        priority=node.priority,
+        max_retries=max_retries(job, node) if procs else 0,
+    )
+
+
+def _dag_script(job: Job, node: WorkflowNode, role: TaskRole) -> Script:
+    spec = _script(job, node, role)
+    written = node.pre_script_args if role is TaskRole.PRE else node.post_script_args
+    return Script(spec.executable, tuple(shlex.split(written)), spec.stdout, spec.stderr)
+
+
+def _file_name(node: WorkflowNode) -> str:
+    """The node's name as a file's; one that is too long for that is told apart by its number."""
+    plain = node.name.replace("/", "_")
+    return plain if len(plain.encode()) <= 200 else f"{plain[:40]}.{node.pk}"
 
 
 def directory_of(job: Job, node: WorkflowNode | None) -> Path:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from oceanid.errors import InvalidSpecification
-from oceanid.models import Job, WorkflowEdge, WorkflowNode
-from oceanid.services import paths
+from oceanid.engines.registry import engine_class
+from oceanid.errors import InvalidSpecification, UnsupportedCapability
+from oceanid.models import Job, Scheduler, WorkflowEdge, WorkflowNode
+from oceanid.services import paths, schedulers
 from oceanid.services.bulk import update_many
 from oceanid.services.freeze import (
     Freezer,
@@ -18,9 +19,13 @@ from oceanid.services.freeze import (
     check_size,
     require,
 )
+from oceanid.specs import Capability
 from oceanid.states import NodeState
 
 FROZEN = ("spec", "num_jobs", "state", "waiting_on")
+SCRIPTS_OPTION = "allow_scripts"
+"""The option of a scheduler's record that lets PRE and POST scripts run on its submit host."""
+
 RESET = (
     "state", "waiting_on", "tries", "backlog", "tasks_made", "tasks_ended",
     "tasks_failed", "exit_code", "reason", "start_time", "completion_time", "spec", "num_jobs",
@@ -82,7 +87,25 @@ def _nodes(job: Job) -> list[WorkflowNode]:
 def _frozen(job: Job, freezer: Freezer, total: int, done: int) -> Frozen:
     check_inputs(job.remote_input_files)
     scheduler = freezer.scheduler(job)
-    return Frozen({"workflow": True}, scheduler, total, needs_preparation=True, done=done)
+    spec: dict[str, Any] = {"workflow": True}
+    if Capability.DAG in engine_class(scheduler.engine).capabilities:
+        spec["dag"] = True
+    return Frozen(spec, scheduler, total, needs_preparation=True, done=done)
+
+
+def _check_scripts(node: WorkflowNode, scheduler: Scheduler) -> None:
+    """Refuse scripts that would run on a submit host whose record does not allow it."""
+    if not (node.pre_script or node.post_script):
+        return
+    if Capability.DAG not in engine_class(scheduler.engine).capabilities:
+        return
+    if not schedulers.options_of(scheduler).config.get(SCRIPTS_OPTION):
+        raise UnsupportedCapability(
+            f"PRE and POST scripts are not allowed on the scheduler “{scheduler.name}”, where they "
+            "would run on the submit host itself.",
+            hint="Leave them out, or ask an administrator to allow them in the scheduler's record.",
+            code="scripts-not-allowed",
+        )
 
 
 def _waiting(job: Job, done: set[int]) -> Counter[int]:
@@ -109,12 +132,14 @@ def _described(
     job: Job, node: WorkflowNode, freezer: Freezer, children: set[int]
 ) -> tuple[dict[str, Any], int]:
     if node.noop:
+        _check_scripts(node, freezer.scheduler(job))
         return {}, 1
     directory = paths.job_dir(job) / node.dir if node.dir else paths.job_dir(job)
     try:
         description = job.describe_node(node, str(directory))  # type: ignore[attr-defined]
         check_size(description.count)
         scheduler = freezer.scheduler(job)
+        _check_scripts(node, scheduler)
         require(scheduler, description.required_capabilities())
         check_fit(scheduler, description.resources)
         check_inputs(node.remote_input_files)

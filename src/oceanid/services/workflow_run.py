@@ -164,9 +164,9 @@ def _cascade(run: Run) -> None:
         failed, run.failed = run.failed, []
         run.save()
         if failed:
-            _make_futile(run, failed)
+            make_futile(run, failed)
         if done:
-            _release_children(run, done)
+            release_children(run, done)
         _start_ready(run)
         if not run.done and not run.failed:
             return
@@ -253,14 +253,14 @@ def _enter_post(run: Run, node: WorkflowNode) -> None:
 
 
 def _succeed(run: Run, node: WorkflowNode) -> None:
-    if _aborts(run, node):
+    if aborts(run, node):
         return
     _end(run, node, NodeState.DONE)
 
 
 def _fail(run: Run, node: WorkflowNode, reason: str) -> None:
     node.reason = reason
-    if _aborts(run, node):
+    if aborts(run, node):
         return
     unless = node.retry_unless_exit_value
     if node.tries < node.retry and (unless is None or node.exit_code != unless):
@@ -281,7 +281,7 @@ def _end(run: Run, node: WorkflowNode, state: NodeState, message: str = "") -> N
     (run.done if state is NodeState.DONE else run.failed).append(node)
 
 
-def _aborts(run: Run, node: WorkflowNode) -> bool:
+def aborts(run: Run, node: WorkflowNode) -> bool:
     """Whether the node's exit value ends the whole workflow (DAGMan's ABORT-DAG-ON)."""
     if node.abort_dag_on is None or node.exit_code != node.abort_dag_on:
         return False
@@ -300,7 +300,7 @@ def _aborts(run: Run, node: WorkflowNode) -> bool:
     return True
 
 
-def _release_children(run: Run, done: Sequence[WorkflowNode]) -> None:
+def release_children(run: Run, done: Sequence[WorkflowNode]) -> None:
     """Count parents down; children that wait for nobody any more become ready."""
     fewer: Counter[int] = Counter()
     for chunk in _chunks([node.pk for node in done]):
@@ -322,7 +322,7 @@ def _release_children(run: Run, done: Sequence[WorkflowNode]) -> None:
     run.save()
 
 
-def _make_futile(run: Run, failed: Sequence[WorkflowNode]) -> None:
+def make_futile(run: Run, failed: Sequence[WorkflowNode]) -> None:
     """Give up what comes after a failed node; each node is visited once in all."""
     front = [node.pk for node in failed]
     while front:

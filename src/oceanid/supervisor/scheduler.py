@@ -173,7 +173,7 @@ class SchedulerDriver:
     async def apply(self, seen: ObservationBatch, *, with_cursor: bool = True) -> None:
         cursor = seen.cursor if with_cursor else None
         applied = await self.db(
-            observe.apply, self.hold, self.scheduler_id, seen.observations, cursor
+            observe.apply, self.hold, self.scheduler_id, seen.observations, cursor, seen.nodes
         )
         back = Counter(each.batch for each in seen.observations if each.state is TaskState.QUEUED)
         for batch in applied.closed:

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 AT_ONCE: Final = 2
 MOST_TASKS: Final = 500
 LONG_S: Final = 1.0
+GATHER_S: Final = 1.0
 MOST_BACK_OFF_S: Final = 60.0
 
 Where = tuple[int, int]
@@ -38,6 +39,7 @@ class _Pending:
     where: Where | None
     since: float
     is_told: bool = False
+    is_one_of_many: bool = False
 
 
 class Ends:
@@ -55,13 +57,30 @@ class Ends:
         self._work: dict[UUID, asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(AT_ONCE)
 
-    def add(self, end: Observation, entry: Entry, where: Where | None) -> None:
-        """Bring an ended task's outputs; idempotent."""
+    def add(
+        self,
+        end: Observation,
+        entry: Entry,
+        where: Where | None,
+        *,
+        is_one_of_many: bool = False,
+    ) -> None:
+        """Bring an ended task's outputs; idempotent.
+
+        Args:
+            end: How it ended.
+            entry: What is to be known of it.
+            where: The event that told of it.
+            is_one_of_many: Whether others of its batch end one by one, so that it is worth a
+                moment to fetch some of them together.
+        """
         known = self._pending.get((end.batch, end.proc))
         if known is not None:
             known.where = known.where or where
             return
-        self._pending[end.batch, end.proc] = _Pending(end, entry, where, monotonic())
+        self._pending[end.batch, end.proc] = _Pending(
+            end, entry, where, monotonic(), is_one_of_many=is_one_of_many
+        )
         if end.batch not in self._work:
             self._work[end.batch] = asyncio.create_task(self._see_home(end.batch))
 
@@ -107,6 +126,9 @@ class Ends:
         failures = 0
         try:
             while some := self._some_of(batch):
+                if all(self._pending[batch, number].is_one_of_many for number in some):
+                    await asyncio.sleep(GATHER_S)
+                    some = self._some_of(batch)
                 try:
                     async with self._slots:
                         brought = await bring(self._remote, batch, some, spool=self._spool)

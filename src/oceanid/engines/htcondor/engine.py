@@ -82,6 +82,7 @@ class HTCondorEngine(Engine):
             Capability.CONTAINERS,
             Capability.REQUIREMENTS,
             Capability.QUEUE,
+            Capability.DAG,
             Capability.TAIL,
             Capability.CUSTOM_ATTRIBUTES,
             Capability.WALL_TIME,

@@ -308,7 +308,7 @@ class Watcher:
         for end in news.ends:
             entry = self._ledger.entry(end.seen.batch, end.seen.proc)
             if end.has_outputs and entry is not None and entry.brings_back:
-                self._ends.add(end.seen, entry, end.where)
+                self._ends.add(end.seen, entry, end.where, is_one_of_many=True)
                 continue
             self._settle(end.where)
             self._ledger.ended(end.seen)
