@@ -331,3 +331,38 @@ def test_a_large_workflow_is_a_few_commands(folder: Path) -> None:
         assert len(commands) < len(flow.nodes) / 3, len(commands)
 
     on_pool(folder, scenario)
+
+
+def test_a_submission_whose_answer_was_lost_is_found_again_and_a_killed_dagman_recovers(
+    folder: Path,
+) -> None:
+    flow = Workflow(folder)
+    flow.add("A", f"echo A >> {folder}/ran", before="true")
+    flow.add("B", *[f"echo B >> {folder}/ran; sleep 8"] * 2, parents=("A",))
+    flow.add("C", f"echo C >> {folder}/ran", parents=("B",))
+
+    async def scenario(bench: Bench) -> None:
+        batch = flow.batch()
+        handle = await bench.engine.submit(batch)
+        await bench.until(batch, 1, TaskState.RUNNING)
+        await bench.until(batch, 2, TaskState.RUNNING)
+        await there(bench.engine, f"rm b/{batch.batch}/answer")
+        found = (await bench.engine.settle(batch)).handle
+        assert found is not None and found.data["clusters"] == handle.data["clusters"]
+        await there(
+            bench.engine,
+            f"rm b/{batch.batch}/answer; mkdir gone; mv log/* gone; "
+            f"for p in /proc/[0-9]*; do [ $(readlink $p/cwd) != $PWD/b/{batch.batch} ] || "
+            "kill -9 ${p#/proc/}; done 2>/dev/null; :",
+        )
+        found = (await bench.engine.settle(batch)).handle
+        assert found is not None and found.data["clusters"] == handle.data["clusters"]
+        await there(bench.engine, "mv gone/* log; rmdir gone")
+        seen = await bench.ends(batch)
+        assert {each.state for each in seen.values()} == {TaskState.COMPLETE}, seen
+        assert (folder / "ran").read_text().split() == ["A", "B", "B", "C"]
+        for number in seen:
+            finals = [each for each in bench.history(batch, number) if each.state.is_final]
+            assert len(finals) == 1, finals
+
+    on_pool(folder, scenario)
