@@ -163,7 +163,10 @@ def _close(run: Run, task: Seen) -> None:
     is_asked = is_ending(run.job)
     if not _left(run.job).exists():
         return
-    if task.reason_code == "refused":
+    if task.state is TaskState.COMPLETE and not is_asked:
+        # All of it succeeded, though of some nodes no word came.
+        _end_all(run, NodeState.DONE, "")
+    elif task.reason_code == "refused":
         run.change.tell("refused", task.reason, task.hint)
         _end_all(run, NodeState.FAILED, task.reason)
     elif task.state is TaskState.ABORTED or is_asked:
@@ -186,6 +189,8 @@ def _end_all(run: Run, state: NodeState, reason: str) -> None:
         after = state
         if state is NodeState.FAILED and node.state == NodeState.WAITING:
             after = NodeState.FUTILE
+        if state is NodeState.DONE and node.state == NodeState.WAITING:
+            run.move(node, NodeState.READY)
         node.reason = node.reason or reason
         run.move(node, after, reason)
     run.save()

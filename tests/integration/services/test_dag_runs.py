@@ -228,6 +228,15 @@ def test_a_run_that_ends_too_early_says_so(
     in_order()
 
 
+def test_a_run_that_succeeded_was_done_though_a_word_of_it_was_lost(flow: Flow) -> None:
+    flow.submit()
+    flow.tell("A", NodeState.RUNNING)
+    flow.end(*flow.house.world.alive())
+    assert flow.now().status == "Complete", told(flow.now())
+    assert [flow.node(name).state for name in "ABC"] == ["DON"] * 3
+    in_order()
+
+
 def test_a_held_run_is_told_and_goes_on(flow: Flow) -> None:
     flow.submit()
     flow.house.world.move(flow.process(), TaskState.HELD)
