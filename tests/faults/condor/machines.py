@@ -52,8 +52,10 @@ class Machines:
 
     def stop_ssh(self) -> None:
         """End the SSH server and every connection."""
-        self.signal("sshd", "KILL")
-        eventually(lambda: not self.run("pgrep -x sshd"), within_s=10, what="sshd ends")
+        # Newer servers have a program of its own for each connection.
+        servers = "sshd|sshd-session|sshd-auth"
+        self.run(f"pkill -KILL -x '{servers}'")
+        eventually(lambda: not self.run(f"pgrep -x '{servers}'"), within_s=10, what="sshd ends")
 
     def start_ssh(self) -> None:
         """Start the SSH server."""
