@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.test import Client
 
 from oceanid.dags import NodeObservation
 from oceanid.errors import EngineUnavailable
@@ -306,3 +307,20 @@ def test_nothing_is_submitted_of_a_workflow_that_is_done(house: House) -> None:
     flow.submit()
     assert flow.now().status == "Complete"
     assert not Batch.objects.exists()
+
+
+def test_its_pages_show_its_nodes_and_no_stranger_among_them(flow: Flow, client: Client) -> None:
+    client.force_login(flow.house.users[0])
+    flow.submit()
+    flow.tell("A", NodeState.RUNNING)
+    flow.house.world.move(flow.process("A"), RUNNING)
+    flow.house.world.move(flow.process(), RUNNING)
+    flow.house.deliver(10)
+    here = f"/compute/jobs/{flow.job.pk}/"
+    page = client.get(here)
+    assert page.status_code == 200
+    text = page.content.decode()
+    assert "Running" in text
+    node = client.get(f"{here}nodes/{flow.node('B').pk}/")
+    assert node.status_code == 200
+    assert client.get(f"{here}tasks/0/stdout/?role=D").status_code == 404

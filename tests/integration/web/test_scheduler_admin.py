@@ -66,6 +66,16 @@ def test_each_option_has_its_field_and_the_others_stay_an_object(
     }  # fmt: skip
 
 
+def test_scripts_of_workflows_are_allowed_by_a_tick_and_not_otherwise(
+    boss: Client, pool: Scheduler
+) -> None:
+    assert "Allow scripts of workflows" in boss.get(page_of(pool)).content.decode()
+    for given, kept in (({"allow_scripts": "on"}, True), ({}, None)):
+        assert boss.post(page_of(pool), values(**given)).status_code == 302
+        pool.refresh_from_db()
+        assert pool.config.get("allow_scripts") is kept
+
+
 def test_a_key_is_kept_when_the_field_is_left_blank_and_never_shown(
     boss: Client, pool: Scheduler, tmp_path: Path
 ) -> None:

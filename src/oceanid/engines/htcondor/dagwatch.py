@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from time import monotonic
+from typing import Any, Final
 from uuid import UUID
 
 from oceanid.engines.htcondor.dagrun import DagRun, News
@@ -12,6 +13,9 @@ from oceanid.engines.htcondor.follow import Piece
 from oceanid.engines.htcondor.journal import JournalReader, Line
 from oceanid.engines.htcondor.ledger import Ledger
 from oceanid.engines.htcondor.nodescript import JOURNAL_FOLDER
+
+_ALL_SEEN_S: Final = 600.0
+"""After so long a journal of which nothing was seen is no more: its batch was forgotten."""
 
 
 @dataclass(slots=True)
@@ -41,6 +45,7 @@ class Dags:
         self._runs: dict[UUID, DagRun] = {}
         self._before = dict(cursor)
         self._journals: dict[UUID, _Journal] = {}
+        self._begun_at = monotonic()
 
     def take(self, piece: Piece) -> bool:
         """Take a piece of a journal; False when it is of something else."""
@@ -66,6 +71,9 @@ class Dags:
             plan = self._ledger.plan(batch)
             if plan is not None:
                 self._runs[batch] = DagRun(batch, plan)
+        if monotonic() - self._begun_at > _ALL_SEEN_S:
+            present = {str(batch) for batch in self._journals}
+            self._before = {name: at for name, at in self._before.items() if name in present}
 
     def run(self, batch: UUID) -> DagRun | None:
         """The workflow that a batch is; None for other batches."""
