@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 TETHYS := var/cache/tethys-venv
+CONDORPY := var/cache/condorpy-venv
 ROUNDS ?= 30
 ARGS ?=
 WORKERS ?= 2
@@ -20,7 +21,8 @@ comma := ,
 
 .DEFAULT_GOAL := help
 .PHONY: help run setup setup-tethys test test-postgres test-browser test-tethys test-condor faults faults-postgres \
-	faults-condor bench bench-local bench-pages bench-pages-postgres bench-smoke lint format docs reference \
+	faults-condor bench bench-local bench-pages bench-pages-postgres bench-condor bench-smoke lint format \
+	docs reference \
 	pictures requirements clean
 
 help:  ## List the commands
@@ -77,6 +79,10 @@ bench-pages: $(STAMP)  ## Measure the pages with 1,000,000 jobs against 1,000
 bench-pages-postgres: $(STAMP)  ## The same on a private PostgreSQL cluster, made for it and removed
 	$(BIN)/python tools/with_postgres.py $(BIN)/python -m benchmarks.pages --postgres $(ARGS)
 
+bench-condor: $(STAMP) $(CONDORPY)/.ready  ## Measure a real pool over SSH against condorpy and bare commands (root)
+	OCEANID_BENCH_CONDORPY=$(CURDIR)/$(CONDORPY)/bin/python \
+		$(BIN)/python tools/with_condor.py --suite trixie $(CURDIR)/$(BIN)/python -m benchmarks.condor $(ARGS)
+
 bench-smoke: $(STAMP)  ## See that the benchmarks work, on small numbers
 	$(BIN)/python -m benchmarks.local --smoke
 	$(BIN)/python -m benchmarks.pages --smoke
@@ -107,9 +113,10 @@ requirements: $(STAMP)  ## Compile requirements/*.txt anew
 	$(BIN)/pip-compile $(COMPILE) --extra postgres --extra ssh -o requirements/base.txt pyproject.toml
 	$(BIN)/pip-compile $(COMPILE) -o requirements/dev.txt requirements/dev.in
 	$(BIN)/pip-compile $(COMPILE) -o requirements/tethys.txt requirements/tethys.in
+	$(BIN)/pip-compile $(COMPILE) -o requirements/condorpy.txt requirements/condorpy.in
 
 clean:  ## Remove the environment, caches and what was built; var/ (the portal's state) stays
-	rm -rf $(VENV) $(TETHYS) build dist site .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(TETHYS) $(CONDORPY) build dist site .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 POOLS = $(foreach suite,$(CONDOR),--suite $(suite))
@@ -132,4 +139,10 @@ $(TETHYS)/.ready: requirements/tethys.txt pyproject.toml
 	test -x $(TETHYS)/bin/python || $(PYTHON) -m venv $(TETHYS)
 	$(TETHYS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/tethys.txt
 	$(TETHYS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(CONDORPY)/.ready: requirements/condorpy.txt
+	mkdir -p $(dir $(CONDORPY))
+	test -x $(CONDORPY)/bin/python || $(PYTHON) -m venv $(CONDORPY)
+	$(CONDORPY)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/condorpy.txt
 	@touch $@
