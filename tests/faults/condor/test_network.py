@@ -41,6 +41,18 @@ def test_a_connection_frozen_without_a_reset(grounds: Grounds) -> None:
     grounds.all_end(note=f"told after {told:.0f} s")
 
 
+def test_a_worker_node_cut_off(grounds: Grounds) -> None:
+    grounds.record()
+    grounds.supervise()
+    grounds.submit(seconds=2.0)
+    grounds.until_begun(60)
+    grounds.machines.cut("worker2")
+    try:
+        grounds.all_end(may_restart=True, note="one of two workers never came back")
+    finally:
+        grounds.machines.heal("worker2")
+
+
 def _hold_for_the_rest(since: float) -> None:
     """Let an outage last as long as it must."""
     time.sleep(max(0.0, since + OUTAGE_S - time.monotonic()))
