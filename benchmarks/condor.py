@@ -102,8 +102,7 @@ class Bench:
         """1,000 jobs against condorpy's job-by-job way, each with a program that goes along."""
         each = self._condorpy()
         self.host.empty()
-        program = {"executable": "run.sh", "remote_input_files": [str(self.script)],
-                   "transfer_executable": True}  # fmt: skip
+        program = {"executable": str(self.script), "transfer_executable": True}
         seconds = []
         for _ in range(3):
             seconds.append(self._submit(self.size.few, **program))
