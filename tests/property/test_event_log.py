@@ -209,3 +209,17 @@ def test_the_old_format_of_times_tells_the_last_year_that_fits() -> None:
     log = b"013 (001.000.000) 12/31 23:59:59 Job was released.\n\tx\n...\n"
     reader = LogReader(now=lambda: datetime(2026, 1, 1, 0, 5, tzinfo=UTC))
     assert reader.feed(log)[0].at == datetime(2025, 12, 31, 23, 59, 59, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("cut", range(30, 75))
+def test_an_event_that_a_full_disk_tore_does_not_end_as_the_next_one_did(cut: int) -> None:
+    def end(proc: int, code: int) -> bytes:
+        return (
+            b"005 (12.%03d.000) 2026-11-25 00:56:20 Job terminated.\n"
+            b"\t(1) Normal termination (return value %d)\n...\n" % (proc, code)
+        )
+
+    events = LogReader().feed(end(94, 0)[:cut] + end(95, 3) + end(96, 1))
+    ends = {each.proc: eventlog.ending(each).exit_code for each in events}
+    assert ends.pop(96) == 1
+    assert ends in ({}, {95: 3})

@@ -14,6 +14,8 @@ _HEADER = re.compile(
     rb"(?:(\d{4})-(\d\d)-(\d\d)[ T]|(\d\d)/(\d\d) )"
     rb"(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?(Z?) ?(.*)"
 )
+_GLUED = re.compile(rb"\(\d{1,10}\.\d{1,10}\.\d{1,10}\) (?:\d{4}-\d\d-\d\d|\d\d/\d\d)[ T]\d\d:")
+"""The beginning of an event in the middle of a line: the one before it was torn there."""
 _LONGEST: Final = 1 << 20
 """No event is longer than this; what claims to be is garbage."""
 
@@ -166,7 +168,10 @@ class LogReader:
         else:
             return None
         at = self._time(match)
-        if at is None:
+        rest = b"\n".join([match[15], *lines[number + 1 :]])
+        # Where a disk was full, one event's beginning may stand before another one's end: neither
+        # is to be believed, and the queue or the history tells what became of both.
+        if at is None or _GLUED.search(rest):
             return None
         return LogEvent(
             number=int(match[1]),
