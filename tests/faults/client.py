@@ -10,6 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -23,6 +24,7 @@ from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
 from django.db import connection  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
+from oceanid.errors import IllegalTransition  # noqa: E402
 from oceanid.jobs import JobManager  # noqa: E402
 from oceanid.models import Batch, Job, Lease, Scheduler, SupervisorBeat, Task  # noqa: E402
 from oceanid.services import paths  # noqa: E402
@@ -213,7 +215,8 @@ def resume_held() -> int:
     """Resume every job that is held; how many there were."""
     held = Job.objects.filter(state=JobState.HELD.value)
     for job in held:
-        job.resume()
+        with suppress(IllegalTransition):  # it went on meanwhile
+            job.resume()
     return len(held)
 
 
