@@ -25,7 +25,7 @@ print("RECORD", record.pk)
 FOUND = """
 from oceanid.models import Job, Task
 job = Job.objects.get()
-hosts = sorted(set(Task.objects.filter(job=job).values_list("host", flat=True)))
+hosts = sorted(set(Task.objects.filter(job=job, node__isnull=False).values_list("host", flat=True)))
 print("FOUND", job.scheduler.name, job.result["nse"], *hosts)
 """
 
