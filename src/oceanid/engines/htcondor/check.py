@@ -165,7 +165,7 @@ async def _schedd(shell: Shell, report: _Report, user: str) -> bool:
     reads = re.search(r"READ command using .* succeeded as (\S+)", told)
     writes = re.search(r"WRITE command using .* succeeded as (\S+)", told)
     # An account that is not let in is told so; a schedd that is not there says nothing of itself.
-    refused = re.search(r"(?i)DENIED|authoriz|AUTHENTICATE:", told)
+    refused = re.search(r"(?i)DENIED|authoriz|AUTHENTICATE:|no auth methods", told)
     if not (reads or writes or refused):
         report.bad(
             "schedd",
