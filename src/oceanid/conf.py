@@ -55,11 +55,13 @@ class Retention:
         days: Days after the end; None keeps for ever.
         by_app: Days for each app's label, instead of ``days``.
         by_user: Days for each user's name, instead of both.
+        audit_days: Days that the audit history goes back; None keeps it for ever.
     """
 
     days: int | None = None
     by_app: Mapping[str, int | None] = field(default_factory=dict)
     by_user: Mapping[str, int | None] = field(default_factory=dict)
+    audit_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from oceanid.admin.audited import FromAdmin
 from oceanid.admin.bounded import BoundedPaginator
 from oceanid.errors import OceanidError
 from oceanid.models import Job, Scheduler
@@ -24,11 +25,6 @@ from oceanid.services import listing, policy
 from oceanid.services.asked import SINCE, Asked
 from oceanid.states import JOB_WORDS, JobState
 from oceanid.templatetags.oceanid import badge, event_text, when
-
-if TYPE_CHECKING:
-    _JobAdmin = admin.ModelAdmin[Job]
-else:
-    _JobAdmin = admin.ModelAdmin
 
 MOST_AT_ONCE = 1000
 MOST_SCHEDULERS = 200
@@ -98,7 +94,7 @@ class JobList(ChangeList):
 
 
 @admin.register(Job)
-class JobAdmin(_JobAdmin):
+class JobAdmin(FromAdmin):
     """The list of all jobs that the person may see."""
 
     list_display = (

@@ -22,6 +22,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from oceanid.admin.audited import AuditedAdmin
 from oceanid.admin.scheduler_form import AccountForm, SchedulerForm
 from oceanid.errors import OceanidError
 from oceanid.models import AppScheduler, Scheduler
@@ -31,14 +32,8 @@ from oceanid.states import Health
 if TYPE_CHECKING:
     _AccountInline = admin.StackedInline[Scheduler, Scheduler]
     _Inline = type[admin.options.InlineModelAdmin[Any, Any]]
-    _SchedulerAdmin = admin.ModelAdmin[Scheduler]
-    _AppSchedulerAdmin = admin.ModelAdmin[AppScheduler]
 else:
-    _AccountInline, _SchedulerAdmin, _AppSchedulerAdmin = (
-        admin.StackedInline,
-        admin.ModelAdmin,
-        admin.ModelAdmin,
-    )
+    _AccountInline = admin.StackedInline
 
 _TONES = {Health.OK: "done", Health.DEGRADED: "held", Health.UNREACHABLE: "bad"}
 
@@ -63,7 +58,7 @@ class AccountInline(_AccountInline):
 
 
 @admin.register(Scheduler)
-class SchedulerAdmin(_SchedulerAdmin):
+class SchedulerAdmin(AuditedAdmin):
     """The records and their health."""
 
     form = SchedulerForm
@@ -71,6 +66,7 @@ class SchedulerAdmin(_SchedulerAdmin):
     list_filter = ("engine", "enabled")
     search_fields = ("name",)
     filter_horizontal = ("groups",)
+    audited_many = ("groups",)
     readonly_fields = (
         "health_shown", "health_since", "capacity", "kept_secrets", "report_shown",
     )  # fmt: skip
@@ -115,7 +111,6 @@ class SchedulerAdmin(_SchedulerAdmin):
     )
 
     class Media:
-        css = {"all": ["oceanid/tokens.css", "oceanid/admin.css"]}
         js = ["oceanid/scheduler-report.js"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Scheduler]:
@@ -209,7 +204,7 @@ class SchedulerAdmin(_SchedulerAdmin):
 
 
 @admin.register(AppScheduler)
-class AppSchedulerAdmin(_AppSchedulerAdmin):
+class AppSchedulerAdmin(AuditedAdmin):
     """Which scheduler each app's setting means."""
 
     list_display = ("app", "name", "description", "scheduler", "required")
@@ -217,9 +212,6 @@ class AppSchedulerAdmin(_AppSchedulerAdmin):
     list_filter = ("app",)
     fields = ("app", "name", "description", "engine", "required", "scheduler")
     readonly_fields = ("app", "name", "description", "engine", "required")
-
-    class Media:
-        css = {"all": ["oceanid/tokens.css", "oceanid/admin.css"]}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -1,5 +1,6 @@
 """The tables: what is wanted of each job, and what was observed."""
 
+from oceanid.models.audit import AuditEvent
 from oceanid.models.event import EventKind, JobEvent
 from oceanid.models.job import Job, JobQuerySet, job_class, register_job_class
 from oceanid.models.scheduler import AppScheduler, Scheduler, SchedulerEvent
@@ -9,6 +10,7 @@ from oceanid.models.workflow import WorkflowEdge, WorkflowNode
 
 __all__ = [
     "AppScheduler",
+    "AuditEvent",
     "Batch",
     "EventKind",
     "Job",

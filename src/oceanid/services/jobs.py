@@ -14,7 +14,7 @@ from django.utils import timezone
 from oceanid.engines.registry import engine_class
 from oceanid.errors import IllegalTransition, NotFound, UnsupportedCapability
 from oceanid.models import EventKind, Job
-from oceanid.services import events, workflow_freeze
+from oceanid.services import audit, events, workflow_freeze
 from oceanid.services.bulk import insert_new
 from oceanid.services.freeze import Freezer, Frozen, check_active, check_name, name_key
 from oceanid.services.wake import wake
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 FINAL = [state.value for state in JOB_FINAL]
 OPEN = [Wanted.RUN.value, Wanted.PAUSE.value]
+_VERBS = {
+    Wanted.STOP: "stop", Wanted.PAUSE: "pause", Wanted.RUN: "resume", Wanted.DELETE: "delete",
+}  # fmt: skip
 UNEXECUTED = [JobState.PENDING.value, JobState.OTHER.value]
 """What a draft may be in: its app may have given it a status of its own before it is executed."""
 NEVER = Q(pk__in=[])
@@ -154,6 +157,7 @@ def resubmit(job: Job, *, actor: AbstractBaseUser | None = None) -> None:
         now = timezone.now()
         _resubmit(job, fixed, now, before=[before])
         _moved(job, now, before, JobState.SUBMITTED, actor, "Resubmitted.")
+        audit.of_job(actor, "resubmit", job)
         wake()
 
 
@@ -210,6 +214,7 @@ def delete(job: Job, *, actor: AbstractBaseUser | None = None) -> None:
     with transaction.atomic():
         if Job.objects.filter(pk=job.pk, wanted=Wanted.DRAFT.value).update(version=F("version")):
             Job.objects.filter(pk=job.pk).delete()
+            audit.of_job(actor, "delete", job)
             return
     _want(job, Wanted.DELETE, from_wanted=None, actor=actor, message="Deletion was asked for.")
 
@@ -229,6 +234,7 @@ def retry_results(job: Job, *, actor: AbstractBaseUser | None = None) -> None:
                 hint="Resubmit the job to compute them anew.",
             )
         _note(job, now, EventKind.INTENT, "Another try of the results was asked for.", actor)
+        audit.of_job(actor, "retry-results", job)
         wake()
     _look(job)
 
@@ -332,6 +338,7 @@ def _want(
             rows = rows.filter(wanted__in=from_wanted).exclude(state__in=FINAL)
         if rows.update(wanted=wanted.value, due_at=now, version=F("version") + 1):
             _note(job, now, EventKind.INTENT, message, actor)
+            audit.of_job(actor, _VERBS[wanted], job)
             wake()
     if wanted is not Wanted.DELETE or Job.objects.filter(pk=job.pk).exists():
         _look(job)
@@ -350,6 +357,7 @@ def _end_by_hand(job: Job, state: JobState, actor: AbstractBaseUser | None) -> b
         )
         if ended:
             _moved(job, now, job.state, state, actor)
+            audit.of_job(actor, "stop", job)
     _look(job)
     return bool(ended)
 

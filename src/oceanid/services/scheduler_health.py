@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from oceanid.errors import IllegalTransition, NotPermitted
 from oceanid.models import Scheduler, SchedulerEvent
+from oceanid.services import audit
 from oceanid.services.leases import Hold, guard
 from oceanid.services.wake import wake
 from oceanid.specs import CheckReport, OfferedKey, Step
@@ -36,6 +37,7 @@ def want_check(scheduler: Scheduler, actor: AbstractBaseUser) -> None:
     with transaction.atomic():
         Scheduler.objects.filter(pk=scheduler.pk).update(check_wanted_at=timezone.now())
         _note(scheduler.pk, "check-wanted", "A test of the connection was asked for.", actor)
+        audit.write(actor, "test", audit.Thing.of(scheduler))
         wake()
 
 
@@ -70,12 +72,9 @@ def accept_host_key(scheduler: Scheduler, fingerprint: str, actor: AbstractBaseU
         owner.config = {**owner.config, offered["option"]: offered["key"]}
         Scheduler.objects.filter(pk=owner.pk).update(config=owner.config)
         Scheduler.objects.filter(pk=record.pk).update(offered_key={})
-        _note(
-            record.pk,
-            "host-key-accepted",
-            f"The host key {fingerprint} of {offered['host']} was accepted.",
-            actor,
-        )
+        told = f"The host key {fingerprint} of {offered['host']} was accepted."
+        _note(record.pk, "host-key-accepted", told, actor)
+        audit.write(actor, "accept-host-key", audit.Thing.of(record), note=told)
         wake()
 
 

@@ -120,6 +120,11 @@ def _beyond(start: str) -> str:
     return ""
 
 
+def span_begins(text: str) -> datetime | None:
+    """When a span as in SINCE, or a day, begins; None for a text that is neither."""
+    return _moment(text, end=False)
+
+
 def _moment(text: str, *, end: bool) -> datetime | None:
     if text in SINCE:
         return timezone.now() - SINCE[text][1]

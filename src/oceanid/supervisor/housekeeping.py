@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from oceanid.errors import LeaseLost
 from oceanid.models import Job
-from oceanid.services import intents, leases, retention
+from oceanid.services import audit, intents, leases, retention
 from oceanid.services.leases import Hold
 from oceanid.states import Wanted
 from oceanid.supervisor.surroundings import Surroundings
@@ -76,4 +76,9 @@ class HouseDriver:
                 log.info(
                     "%s jobs are past their time.", asked, extra={"action": "retention.applied"}
                 )
+            if gone := await self.db(audit.retain):
+                log.info(
+                    "%s rows of the audit history were past their time.", gone,
+                    extra={"action": "retention.audit"},
+                )  # fmt: skip
             await asyncio.sleep(RETENTION_EVERY_S)

@@ -14,14 +14,14 @@ from typing import Any
 from django.db import connection
 
 from oceanid import conf
-from oceanid.models import JobEvent, SchedulerEvent
+from oceanid.models import AuditEvent, JobEvent, SchedulerEvent
 from oceanid.services.wake import CHANNEL
 
 log = logging.getLogger(__name__)
 
 
-_EVENT_TABLES = (JobEvent._meta.db_table, SchedulerEvent._meta.db_table)
-_EVENTS = "SELECT name, seq FROM sqlite_sequence WHERE name IN (?, ?) ORDER BY name"
+_EVENT_TABLES = tuple(each._meta.db_table for each in (AuditEvent, JobEvent, SchedulerEvent))
+_EVENTS = "SELECT name, seq FROM sqlite_sequence WHERE name IN (?, ?, ?) ORDER BY name"
 
 
 class Waker:

@@ -16,6 +16,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
 from oceanid.errors import NotFound, NotPermitted, OceanidError
+from oceanid.services import audit
 
 logger = logging.getLogger("oceanid.web")
 
@@ -45,7 +46,8 @@ def page(view: View) -> View:
         if not request.user.is_authenticated:
             return secured(_login(request))
         try:
-            response = view(request, *args, **kwargs)
+            with audit.coming_from("page"):
+                response = view(request, *args, **kwargs)
         except (Http404, NotFound) as problem:
             response = failed(request, 404, problem)
         except (PermissionDenied, NotPermitted) as problem:

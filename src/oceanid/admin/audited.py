@@ -1,0 +1,139 @@
+"""What every part of the section shares: each change by a person goes into the audit history."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.db import models, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern
+
+from oceanid.errors import OceanidError
+from oceanid.services import audit
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from django.db.models import QuerySet
+
+    _ModelAdmin = admin.ModelAdmin[Any]
+else:
+    _ModelAdmin = admin.ModelAdmin
+
+
+@contextmanager
+def by_hand() -> Iterator[None]:
+    """A transaction of the site admin that begins with a write, though Django's views read
+    first."""
+    with transaction.atomic():
+        audit.begin()
+        yield
+
+
+class FromAdmin(_ModelAdmin):
+    """A part of the section; whatever its pages do is told to have been done in the site admin."""
+
+    @property
+    def urls(self) -> list[URLPattern]:
+        """Its addresses."""
+        return [_told(each) for each in self.get_urls()]
+
+
+class AuditedAdmin(FromAdmin):
+    """A part of the section whose changes are told in the audit history, in their transaction."""
+
+    audited_many: tuple[str, ...] = ()
+    """Many-to-many fields whose changes are told too."""
+
+    class Media:
+        css = {"all": ["oceanid/tokens.css", "oceanid/admin.css"]}
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """The form; what is saved by it comes from the site admin."""
+        if request.method != "POST":
+            return super().changeform_view(request, *args, **kwargs)
+        try:
+            with by_hand():
+                return super().changeform_view(request, *args, **kwargs)
+        except OceanidError as problem:
+            return self.refused(request, problem)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """The question before a deletion, and the deletion."""
+        if request.method != "POST":
+            return super().delete_view(request, *args, **kwargs)
+        with by_hand():
+            return super().delete_view(request, *args, **kwargs)
+
+    def refused(self, request: HttpRequest, problem: OceanidError) -> HttpResponse:
+        """Go back to where the person was, and say why nothing was done."""
+        self.message_user(request, str(problem), messages.ERROR)
+        return HttpResponseRedirect(request.get_full_path())
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Save, and remember what was there before."""
+        request._oceanid_before = self._described(obj.pk) if change else {}  # type: ignore[attr-defined]
+        super().save_model(request, obj, form, change)
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        """Write it into the audit history too."""
+        self._written(request, "add", obj)
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        """Write it into the audit history too, if anything is different."""
+        self._written(request, "change", obj)
+        return super().log_change(request, obj, message)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """Save the rows of an inline, and write each of their changes down."""
+        keys = [each.instance.pk for each in formset.forms if each.instance.pk is not None]
+        rows = formset.model._default_manager.filter(pk__in=keys)
+        before = {row.pk: (audit.Thing.of(row), audit.describe(row)) for row in rows}
+        super().save_formset(request, form, formset, change)
+        after = {row.pk: row for row in rows.all()}
+        for row in formset.new_objects:
+            changes = audit.differences({}, audit.describe(row))
+            audit.write(request.user, "add", audit.Thing.of(row), changes=changes)
+        for key, (thing, described) in before.items():
+            left = audit.describe(after[key]) if key in after else {}
+            if changes := audit.differences(described, left):
+                verb = "change" if key in after else "delete"
+                audit.write(request.user, verb, thing, changes=changes)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """Delete, and write it down."""
+        thing, before = audit.Thing.of(obj), self._described(obj.pk)
+        super().delete_model(request, obj)
+        audit.write(request.user, "delete", thing, changes=audit.differences(before, {}))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Delete what was selected, one by one and all or none, and write each down."""
+        rows: Iterable[models.Model] = list(queryset)
+        with by_hand():
+            for row in rows:
+                self.delete_model(request, row)
+
+    def _written(self, request: HttpRequest, verb: str, obj: Any) -> None:
+        before = getattr(request, "_oceanid_before", {})
+        changes = audit.differences(before, self._described(obj.pk))
+        if changes or verb != "change":
+            audit.write(request.user, verb, audit.Thing.of(obj), changes=changes)
+
+    def _described(self, pk: Any) -> audit.Description:
+        row = self.model._default_manager.filter(pk=pk).first()
+        return {} if row is None else audit.describe(row, many=self.audited_many)
+
+
+def _told(pattern: URLPattern) -> URLPattern:
+    view = pattern.callback
+
+    @wraps(view)
+    def told(*args: Any, **kwargs: Any) -> Any:
+        with audit.coming_from("admin"):
+            return view(*args, **kwargs)
+
+    return URLPattern(pattern.pattern, told, pattern.default_args, pattern.name)
