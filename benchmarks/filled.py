@@ -22,7 +22,7 @@ CACHE = ROOT / "var" / "cache" / "bench-pages"
 FORGET_AFTER_S = 86_400
 
 USERS, APPS, SCHEDULERS = 200, 40, 8
-ADMIN, FEW, MANY = "admin", "few", "many"
+ADMIN, FEW, MANY, READER = "admin", "few", "many", "reader"
 FEW_JOBS, SHARED_JOBS = 50, 20
 LATEST = datetime(2026, 1, 1, tzinfo=UTC)
 SPAN = timedelta(days=730)
@@ -79,9 +79,9 @@ def fill(size: Size) -> None:
     from django.contrib.auth.models import Group, User
     from django.db import connection
 
-    from oceanid.models import Job, JobEvent, Scheduler, Task
+    from oceanid.models import Job, JobEvent, JobShare, Scheduler, Task
 
-    names = [ADMIN, FEW, MANY, *(f"user_{number}" for number in range(USERS))]
+    names = [ADMIN, FEW, MANY, READER, *(f"user_{number}" for number in range(USERS))]
     User.objects.bulk_create(
         User(username=name, password="!", is_staff=name == ADMIN, is_superuser=name == ADMIN)
         for name in names
@@ -118,6 +118,9 @@ def fill(size: Size) -> None:
     shared = range(3, size.jobs, size.jobs // SHARED_JOBS)
     through = Job.groups.through
     through.objects.bulk_create(through(job_id=pk, group_id=group.pk) for pk in shared)
+    readers = Group.objects.create(name="readers")
+    readers.user_set.add(users[READER])
+    _write(JobShare, size.jobs // 10, _shares(users[READER], readers.pk))
     _settle()
 
 
@@ -158,6 +161,18 @@ def _jobs(size: Size, users: dict[str, int], places: Sequence[int]) -> dict[str,
         "wanted": "CASE WHEN state = 'PEN' THEN 'DRA' ELSE 'RUN' END",
         "attempt": "CASE WHEN state = 'PEN' THEN 0 ELSE 1 END",
         "tasks_complete": "CASE WHEN state = 'COM' THEN 1 ELSE 0 END",
+    }
+
+
+def _shares(user: int, group: int) -> dict[str, str]:
+    """Every tenth job is shared with one person, in turns directly and by a group."""
+    return {
+        "id": "n",
+        "job_id": "n * 10 - 5",
+        "user_id": f"CASE WHEN n % 2 = 0 THEN {user} END",
+        "group_id": f"CASE WHEN n % 2 = 1 THEN {group} END",
+        "right": "'view'",
+        "at": _time(str(_SECONDS)),
     }
 
 

@@ -15,6 +15,7 @@ from benchmarks.filled import (
     MANY,
     RARE_APP,
     RARE_SCHEDULER,
+    READER,
 )  # fmt: skip
 
 JOBS = "/compute/jobs/"
@@ -44,7 +45,10 @@ def lists() -> Iterator[tuple[str, Visit]]:
     yield from _orders(ADMIN, "all")
     yield from _orders(MANY, "mine")
     yield from _orders(FEW, "mine", only_first=True)
-    for person, scope in ((ADMIN, "all"), (MANY, "mine"), (FEW, "mine"), (FEW, "groups")):
+    yield from _orders(READER, "groups", only_first=True)
+    for person, scope in (
+        (ADMIN, "all"), (MANY, "mine"), (FEW, "mine"), (FEW, "groups"), (READER, "groups"),
+    ):  # fmt: skip
         yield from _searches(person, scope)
         yield from _pairs(person, scope, rare=person != FEW)
 
@@ -118,7 +122,8 @@ def _orders(person: str, scope: str, *, only_first: bool = False) -> Iterator[tu
 def _searches(person: str, scope: str) -> Iterator[tuple[str, Visit]]:
     from oceanid.models import Job
 
-    job = Job.objects.filter(user__username=MANY if person == ADMIN else person).first()
+    owned = Job.objects.filter(user__username=MANY if person == ADMIN else person)
+    job = Job.objects.filter(shares__isnull=False).first() if person == READER else owned.first()
     assert job is not None
     yield _visit(person, scope, "search by number", q=f"#{job.pk}")
     yield _visit(person, scope, "search by uuid", q=str(job.uuid))

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from django.urls import path
 
-from oceanid.web import actions, health, job, jobs, live, node
+from oceanid.web import actions, health, job, jobs, live, node, sharing
 
 app_name = "oceanid"
 urlpatterns = [
@@ -18,6 +18,12 @@ urlpatterns = [
     path("jobs/<int:job_id>/", job.job_page, name="job"),
     path("jobs/<int:job_id>/delete/", job.confirm_delete, name="job-delete"),
     path("jobs/<int:job_id>/do/<slug:verb>/", actions.act, name="job-action"),
+    path("jobs/<int:job_id>/share/", sharing.share, name="job-share"),
+    path(
+        "jobs/<int:job_id>/unshare/<slug:kind>/<int:number>/",
+        sharing.unshare,
+        name="job-unshare",
+    ),
     path("jobs/<int:job_id>/files/", job.job_file, name="job-files"),
     path("jobs/<int:job_id>/files/<path:path>", job.job_file, name="job-file"),
     path("jobs/<int:job_id>/tasks/<int:index>/<slug:stream>/", job.task_output, name="task-output"),

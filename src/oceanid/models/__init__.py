@@ -4,6 +4,7 @@ from oceanid.models.audit import AuditEvent
 from oceanid.models.event import EventKind, JobEvent
 from oceanid.models.job import Job, JobQuerySet, job_class, register_job_class
 from oceanid.models.scheduler import AppScheduler, Scheduler, SchedulerEvent
+from oceanid.models.share import JobShare, ShareRight
 from oceanid.models.supervision import Lease, SupervisorBeat
 from oceanid.models.task import Batch, Task, TaskRole
 from oceanid.models.workflow import WorkflowEdge, WorkflowNode
@@ -16,9 +17,11 @@ __all__ = [
     "Job",
     "JobEvent",
     "JobQuerySet",
+    "JobShare",
     "Lease",
     "Scheduler",
     "SchedulerEvent",
+    "ShareRight",
     "SupervisorBeat",
     "Task",
     "TaskRole",

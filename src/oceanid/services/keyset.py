@@ -73,6 +73,12 @@ def token(row: Model, order: Order) -> str:
     return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
 
 
+def tie_of(queryset: QuerySet[M], order: Order, given: str) -> int | None:
+    """What a token says of the column that decides between equal values; None for no token."""
+    place = _place(queryset, order, given)
+    return None if place is None else int(place[1])
+
+
 def page(queryset: QuerySet[M], *, order: Order, place: Place, size: int) -> Page[M]:
     """Read one page: one query for the first and the last, up to three for one in between.
 

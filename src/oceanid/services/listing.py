@@ -12,7 +12,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from oceanid.models import Job
-from oceanid.services import keyset, policy
+from oceanid.services import keyset, policy, shared
 from oceanid.services.asked import ACTIVE, Asked, identity
 from oceanid.services.keyset import Unindexed
 from oceanid.services.sifting import filtered, leading, led, searched
@@ -63,6 +63,15 @@ def read(asked: Asked, user: policy.Person) -> Listing:
     Raises:
         PermissionDenied: Everyone's jobs are not this person's to see.
     """
+    is_one = identity(asked.q) is not None
+    if asked.scope == "groups" and not is_one and shared.are_many(user):
+        every = _shown(Job.objects.all())
+        found = shared.read(asked, user, every, size=PAGE_SIZE, most=COUNT_LIMIT)
+        rows = found.page
+        return Listing(
+            rows.rows, rows.next, rows.previous, found.count, found.is_more,
+            found.notice, found.searched_to,
+        )  # fmt: skip
     scoped = _scope(asked, user)
     if asked.q and asked.match == "any":
         return _search_anywhere(asked, filtered(asked, scoped, indexed=frozenset()))
@@ -145,6 +154,8 @@ def _scope(asked: Asked, user: policy.Person) -> QuerySet[Job]:
             raise PermissionDenied(_("Only people with that permission see everyone's jobs."))
         return policy.visible_jobs(user)
     if asked.scope == "groups":
+        if identity(asked.q) is not None:
+            return Job.objects.filter(policy.is_shared_with(user, "pk"))
         return policy.group_jobs(user)
     return Job.objects.filter(user=user.pk)
 

@@ -1,4 +1,4 @@
-"""Who may see and do what: one policy for pages, admin, tables and the API."""
+"""Who may see and do what: one policy for pages, admin, tables, live streams and the API."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from oceanid.errors import NotFound, NotPermitted
-from oceanid.models import Job
+from oceanid.models import Job, JobShare, ShareRight
 
 Right = Literal["view", "act"]
 Person = AbstractBaseUser | AnonymousUser
@@ -23,27 +23,44 @@ def sees_all(user: Person) -> bool:
     return _has(user, VIEW_ALL) or _has(user, ACT_ON_ALL)
 
 
+def acts_on_all(user: Person) -> bool:
+    """Whether everyone's jobs are this person's to act on."""
+    return _has(user, ACT_ON_ALL)
+
+
 def visible_jobs(user: Person) -> QuerySet[Job]:
-    """The jobs that a person may see: their own, their groups', or by permission all."""
+    """The jobs that a person may see: their own, those shared with them, or by permission all."""
     if not user.is_authenticated or not user.is_active:
         return Job.objects.none()
     if sees_all(user):
         return Job.objects.all()
-    return Job.objects.filter(Q(user_id=user.pk) | Q(pk__in=_shared_ids(user)))
+    return Job.objects.filter(Q(user_id=user.pk) | is_shared_with(user, "pk"))
 
 
 def group_jobs(user: Person) -> QuerySet[Job]:
-    """The jobs that are shared with one of a person's groups."""
+    """The jobs that are shared with a person, by themselves or by one of their groups."""
     if not user.is_authenticated or not user.is_active:
         return Job.objects.none()
     return Job.objects.filter(pk__in=_shared_ids(user))
 
 
+def is_shared_with(user: Person, job: str) -> Q:
+    """A condition: the job is shared with a person; looked up for each job, by its indexes.
+
+    Args:
+        user: Somebody who is logged in.
+        job: What holds the job's number in the rows that are asked for: ``pk`` of jobs.
+    """
+    shares = JobShare.objects.filter(_theirs(user), job=OuterRef(job))
+    grouped = Job.groups.through.objects.filter(job=OuterRef(job), group__in=_group_ids(user))
+    return Q(Exists(shares)) | Q(Exists(grouped))
+
+
 def may(user: Person, right: Right, job: Job) -> bool:
     """Whether a person has a right to a job.
 
-    An owner and a member of one of the job's groups may view it and act on it; everyone
-    else needs the permission for all jobs.
+    The owner and the members of the groups that its app gave it may view it and act on it; whom
+    it is shared with may do what the share says; everyone else needs the permission for all jobs.
     """
     if not user.is_authenticated or not user.is_active:
         return False
@@ -51,7 +68,19 @@ def may(user: Person, right: Right, job: Job) -> bool:
         return True
     if _has(user, ACT_ON_ALL) or (right == "view" and _has(user, VIEW_ALL)):
         return True
-    return bool(job.pk) and job.groups.filter(pk__in=_group_ids(user)).exists()
+    if not job.pk:
+        return False
+    shares = JobShare.objects.filter(_theirs(user), job=job)
+    if right != "view":
+        shares = shares.filter(right=ShareRight.ACT)
+    return shares.exists() or job.groups.filter(pk__in=_group_ids(user)).exists()
+
+
+def may_share(user: Person, job: Job) -> bool:
+    """Whether a person may say who else has a right to a job: its owner, or by permission."""
+    if not user.is_authenticated or not user.is_active:
+        return False
+    return job.user_id == user.pk or acts_on_all(user)
 
 
 def require(user: Person, right: Right, job: Job) -> None:
@@ -80,5 +109,12 @@ def _group_ids(user: Person) -> Any:
     return groups.values("pk") if groups is not None else []
 
 
+def _theirs(user: Person) -> Q:
+    return Q(user=user.pk) | Q(group__in=_group_ids(user))
+
+
 def _shared_ids(user: Person) -> Any:
-    return Job.groups.through.objects.filter(group__in=_group_ids(user)).values("job_id")
+    own = JobShare.objects.filter(user=user.pk).values("job_id")
+    by_group = JobShare.objects.filter(group__in=_group_ids(user)).values("job_id")
+    grouped = Job.groups.through.objects.filter(group__in=_group_ids(user)).values("job_id")
+    return own.union(by_group, grouped)

@@ -70,12 +70,21 @@ def filtered(asked: Asked, jobs: QuerySet[Job], *, indexed: frozenset[str]) -> Q
 
 def created(jobs: QuerySet[Job], *, since: str, until: str) -> QuerySet[Job]:
     """Those that were created in a time, each bound a span as in SINCE, a date, or ""."""
-    begin, end = _moment(since, end=False), _moment(until, end=True)
+    begin, end = bounds(since, until)
     if begin is not None:
-        jobs = jobs.filter(pk__gte=_first_id_from(begin))
+        jobs = jobs.filter(pk__gte=begin)
     if end is not None:
-        jobs = jobs.filter(pk__lt=_first_id_from(end))
+        jobs = jobs.filter(pk__lt=end)
     return jobs
+
+
+def bounds(since: str, until: str) -> tuple[int | None, int | None]:
+    """The first job that was created in a time, and the first behind it."""
+    begin, end = _moment(since, end=False), _moment(until, end=True)
+    return (
+        None if begin is None else _first_id_from(begin),
+        None if end is None else _first_id_from(end),
+    )
 
 
 def _first_id_from(moment: datetime) -> int:

@@ -37,17 +37,27 @@ class Meter:
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._lock = threading.Lock()
 
+    def has_room(self, key: str) -> bool:
+        """Whether one more call is within the rate; counts nothing."""
+        now = time.monotonic()
+        with self._lock:
+            return self._present(key, now) >= 1
+
     def allows(self, key: str) -> bool:
         """Whether one more call is within the rate; counts it if so."""
         now = time.monotonic()
         with self._lock:
-            left, at = self._left.pop(key, (self._at_once, now))
-            left = min(self._at_once, left + (now - at) * self._a_second)
+            left = self._present(key, now)
+            self._left.pop(key, None)
             allowed = left >= 1
             self._left[key] = (left - 1 if allowed else left, now)
             if len(self._left) > _REMEMBERED:
                 self._left.popitem(last=False)
         return allowed
+
+    def _present(self, key: str, now: float) -> float:
+        left, at = self._left.get(key, (self._at_once, now))
+        return min(self._at_once, left + (now - at) * self._a_second)
 
 
 meter = Meter()

@@ -12,10 +12,12 @@ from time import monotonic
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
+from django.contrib.auth import get_user_model
 from django.db import connections
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery, TextField
 
-from oceanid.models import JobEvent
+from oceanid.models import Job, JobEvent, JobShare
+from oceanid.services import policy
 
 logger = logging.getLogger("oceanid.web")
 
@@ -33,7 +35,7 @@ class Audience:
     """Whose events somebody may hear of.
 
     Args:
-        user_id: Their own.
+        user_id: Those of their own jobs, and of jobs shared with them.
         groups: Those of jobs shared with these groups.
         everyone: All.
     """
@@ -44,7 +46,12 @@ class Audience:
 
     def may_hear(self, change: Change) -> bool:
         """Whether this change is theirs to see."""
-        return self.everyone or change.user_id == self.user_id or bool(change.groups & self.groups)
+        return (
+            self.everyone
+            or change.user_id == self.user_id
+            or self.user_id in change.users
+            or bool(change.groups & self.groups)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +62,7 @@ class Change:
     job_id: int
     user_id: Any
     groups: frozenset[int]
+    users: frozenset[Any] = frozenset()
 
 
 @dataclass(eq=False, slots=True)
@@ -85,14 +93,14 @@ class Reader:
         self.last_id = last_id
         self._gaps: dict[int, float] = {}
 
-    def read(self, *, with_groups: bool) -> list[Change]:
+    def read(self, *, with_shares: bool) -> list[Change]:
         """The changes since the last call: one query."""
         now = monotonic()
         self._gaps = {each: until for each, until in self._gaps.items() if until > now}
         wanted = Q(pk__gt=self.last_id)
         if self._gaps:
             wanted |= Q(pk__in=list(self._gaps))
-        changes = list(_changes(wanted, with_groups=with_groups, most=MOST_EVENTS))
+        changes = list(_changes(wanted, with_shares=with_shares, most=MOST_EVENTS))
         for change in changes:
             self._gaps.pop(change.event_id, None)
             passed = range(max(self.last_id + 1, change.event_id - MOST_GAPS), change.event_id)
@@ -105,24 +113,57 @@ class Reader:
         return changes
 
 
-def _changes(wanted: Q, *, with_groups: bool, most: int) -> Iterable[Change]:
-    columns = ["pk", "job_id", "job__user_id", *(["job__groups"] if with_groups else [])]
-    rows = JobEvent.objects.filter(wanted).order_by("pk").values_list(*columns)[:most]
-    found: dict[int, Change] = {}
-    for row in rows:
-        groups = frozenset({row[3]} if with_groups and row[3] is not None else ())
-        known = found.get(row[0])
-        found[row[0]] = Change(row[0], row[1], row[2], groups | (known.groups if known else set()))
-    return found.values()
+def _changes(wanted: Q, *, with_shares: bool, most: int) -> Iterable[Change]:
+    """Events with those who may hear of them, one row an event however many these are."""
+    columns = ["pk", "job_id", "job__user_id"]
+    events = JobEvent.objects.filter(wanted).order_by("pk")
+    if not with_shares:
+        for row in events.values_list(*columns)[:most]:
+            yield Change(row[0], row[1], row[2], frozenset())
+        return
+    shares = JobShare.objects.filter(job=OuterRef("job_id"))
+    grouped = Job.groups.through.objects.filter(job=OuterRef("job_id"))
+    events = events.annotate(
+        app_groups=Listed(grouped.values("group_id")),
+        groups=Listed(shares.filter(group__isnull=False).values("group_id")),
+        users=Listed(shares.filter(user__isnull=False).values("user_id")),
+    )
+    key = get_user_model()._meta.pk
+    assert key is not None
+    for row in events.values_list(*columns, "app_groups", "groups", "users")[:most]:
+        groups = frozenset(int(each) for text in row[3:5] for each in _split(text))
+        users = frozenset(key.to_python(each) for each in _split(row[5]))
+        yield Change(row[0], row[1], row[2], groups, users)
 
 
-def changes_since(last_id: int, audience: Audience, *, most: int = MOST_EVENTS) -> list[Change]:
+def _split(text: str | None) -> list[str]:
+    return text.split(",") if text else []
+
+
+class Listed(Subquery):
+    """The one column of a subquery as a text, with commas between."""
+
+    output_field = TextField()
+
+    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """SQLite names no column of a subquery: by the first part of a union it does."""
+        template = (
+            "(SELECT group_concat(one) FROM (SELECT NULL AS one WHERE 0 UNION ALL %(subquery)s))"
+        )
+        return self.as_sql(compiler, connection, template=template, **context)
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """PostgreSQL's own function."""
+        template = "(SELECT string_agg(one::text, ',') FROM (%(subquery)s) AS listed (one))"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+
+def changes_since(last_id: int, user: policy.Person, *, most: int = MOST_EVENTS) -> list[Change]:
     """What somebody may hear of since an event: one query."""
-    wanted = Q(pk__gt=last_id)
-    if not audience.everyone and not audience.groups:
-        wanted &= Q(job__user_id=audience.user_id)
-    found = _changes(wanted, with_groups=bool(audience.groups), most=most)
-    return [change for change in found if audience.may_hear(change)]
+    wanted = Q(pk__gt=last_id, pk__lte=last_id + most)
+    if not policy.sees_all(user):
+        wanted &= Q(job__user_id=user.pk) | policy.is_shared_with(user, "job_id")
+    return list(_changes(wanted, with_shares=False, most=most))
 
 
 def newest_event() -> int:
@@ -191,14 +232,12 @@ class Hub:
     async def _look(self, loop: asyncio.AbstractEventLoop, thread: ThreadPoolExecutor) -> None:
         reader = self._reader
         assert reader is not None
-        with_groups = any(
-            each.audience.groups and not each.audience.everyone for each in self.listeners
-        )
+        with_shares = any(not each.audience.everyone for each in self.listeners)
 
         def read() -> list[Change]:
             for connection in connections.all(initialized_only=True):
                 connection.close_if_unusable_or_obsolete()
-            return reader.read(with_groups=with_groups)
+            return reader.read(with_shares=with_shares)
 
         try:
             changes = await loop.run_in_executor(thread, read)

@@ -67,7 +67,6 @@ async def live(request: HttpRequest) -> HttpResponseBase:
 @page
 def changes(request: HttpRequest) -> HttpResponseBase:
     """The same for those who ask: the jobs that changed since an event, with an ETag."""
-    audience = audience_of(request.user)
     newest = newest_event()
     tag = f'"{newest}-{request.user.pk}"'
     given = request.GET.get("since", "")
@@ -76,7 +75,7 @@ def changes(request: HttpRequest) -> HttpResponseBase:
         response: HttpResponseBase = HttpResponseNotModified()
     else:
         # Events may be committed out of order: look a little further back than asked.
-        found = changes_since(max(0, since - 50), audience, most=2000) if since < newest else []
+        found = changes_since(max(0, since - 50), request.user, most=2000) if since < newest else []
         response = JsonResponse(
             {
                 "last": newest,

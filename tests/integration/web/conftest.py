@@ -38,10 +38,24 @@ def member(team: Group) -> User:
 
 
 @pytest.fixture
+def viewer(db: None) -> User:
+    return User.objects.create_user("vera", password="vera")
+
+
+@pytest.fixture
 def staff(db: None) -> User:
     user = User.objects.create_user("stan", password="stan", is_staff=True)
     user.user_permissions.add(
         Permission.objects.get(content_type__app_label="oceanid", codename="view_all_jobs")
+    )
+    return user
+
+
+@pytest.fixture
+def operator(db: None) -> User:
+    user = User.objects.create_user("opal", password="opal", is_staff=True)
+    user.user_permissions.add(
+        Permission.objects.get(content_type__app_label="oceanid", codename="act_on_all_jobs")
     )
     return user
 

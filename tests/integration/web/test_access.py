@@ -9,46 +9,73 @@ import pytest
 from django.contrib.auth.models import AnonymousUser, Group, User
 from django.test import Client
 from django.urls import URLPattern, reverse
+from django.utils import timezone
 
 from oceanid import urls
-from oceanid.models import Job, Task, WorkflowNode
+from oceanid.models import Job, JobShare, Task, WorkflowNode
 from oceanid.services import paths, policy
 from oceanid.submit import SubmitDescription
+from oceanid.web import actions
 from tests.integration.web.conftest import MakeJob
 
 pytestmark = pytest.mark.django_db
 
-PEOPLE = ("anonymous", "other", "member", "owner", "staff", "administrator")
+PEOPLE = (
+    "anonymous", "other", "viewer", "member", "owner", "staff", "operator", "administrator",
+)  # fmt: skip
+"""Who asks: with no right, with a share to view, in a group that may act, the owner, with the
+permission to view all, with the one to act on all, and a superuser."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """What an address answers: to GET and to POST, to each of PEOPLE in that order."""
+    """What an address answers: to GET and to POST, to each of PEOPLE in that order.
+
+    A POST carries no field; what answers it with 302 has let the person in.
+    """
 
     arguments: tuple[Any, ...]
     get: tuple[int, ...]
-    post: tuple[int, ...] = (405,) * 6
+    post: tuple[int, ...] = (405,) * len(PEOPLE)
 
 
-EVERYONE = (302, 200, 200, 200, 200, 200)
-VIEWERS = (302, 404, 200, 200, 200, 200)
-NEVER = (405,) * 6
+NEVER = (405,) * 8
+EVERYONE = (302, 200, 200, 200, 200, 200, 200, 200)
+VIEWERS = (302, 404, 200, 200, 200, 200, 200, 200)
+ACTORS = (302, 404, 403, 200, 200, 403, 200, 200)
+"""Who may open a page of something that is for those who may act."""
+ACTS = (401, 404, 403, 302, 302, 403, 302, 302)
+"""Who may do it."""
+SHARES = (401, 404, 403, 403, 302, 403, 302, 302)
+"""Who may say who else has a right."""
 RULES = {
-    "home": Rule((), (302, 302, 302, 302, 302, 302)),
+    "home": Rule((), (302,) * 8),
     "jobs": Rule((), EVERYONE),
     "job-rows": Rule((), EVERYONE),
     "job": Rule(("job",), VIEWERS),
-    "job-delete": Rule(("job",), (302, 404, 200, 200, 403, 200)),
-    "job-action": Rule(("job", "stop"), NEVER, (401, 404, 302, 302, 403, 302)),
+    "job-delete": Rule(("job",), ACTORS),
+    "job-action": Rule(("job", "stop"), NEVER, ACTS),
+    "job-share": Rule(("job",), NEVER, SHARES),
+    "job-unshare": Rule(("job", "share", 1), NEVER, SHARES),
     "job-files": Rule(("job",), VIEWERS),
     "job-file": Rule(("job", "out.txt"), VIEWERS),
     "task-output": Rule(("job", 0, "stdout"), VIEWERS),
     "node": Rule(("job", "node"), VIEWERS),
     "node-output": Rule(("job", "node", 0, "stdout"), VIEWERS),
     # Under WSGI nothing streams; that streams are for those who logged in is shown in test_live.
-    "live": Rule((), (401, 501, 501, 501, 501, 501)),
+    "live": Rule((), (401, *(501,) * 7)),
     "changes": Rule((), EVERYONE),
 }
+VERBS = {
+    "execute": ACTS,
+    "resume": ACTS,
+    "pause": ACTS,
+    "stop": ACTS,
+    "retry_results": ACTS,
+    "resubmit": ACTS,
+    "delete": ACTS,
+}
+"""Of each action, whom it lets in."""
 OPEN = {
     # What these answer does not depend on who asks: their own tests hold them.
     "callback": "by the token in the address",
@@ -59,7 +86,7 @@ OPEN = {
 
 
 @pytest.fixture
-def job(make_job: MakeJob, team: Group) -> Job:
+def job(make_job: MakeJob, team: Group, viewer: User) -> Job:
     """A running job of the owner's, shared with the team, with a task, a node and a file."""
     job = make_job("shared", type="CONDOR", state="RUN", wanted="RUN", attempt=1)
     folder = paths.job_dir(job)
@@ -70,6 +97,7 @@ def job(make_job: MakeJob, team: Group) -> Job:
     ).to_json()
     Job.objects.filter(pk=job.pk).update(spec=spec)
     job.groups.add(team)
+    JobShare.objects.create(job=job, user=viewer, right="view", at=timezone.now())
     node = WorkflowNode.objects.create(workflow=job, name="node", spec=spec)
     Task.objects.create(job=job, index=0, state="RUN")
     Task.objects.create(job=job, node=node, index=0, state="RUN")
@@ -78,14 +106,22 @@ def job(make_job: MakeJob, team: Group) -> Job:
 
 @pytest.fixture
 def people(
-    owner: User, other: User, member: User, staff: User, administrator: User
+    owner: User,
+    other: User,
+    viewer: User,
+    member: User,
+    staff: User,
+    operator: User,
+    administrator: User,
 ) -> dict[str, User | None]:
     return {
         "anonymous": None,
         "other": other,
+        "viewer": viewer,
         "member": member,
         "owner": owner,
         "staff": staff,
+        "operator": operator,
         "administrator": administrator,
     }
 
@@ -101,6 +137,27 @@ def test_every_address_has_its_rule() -> None:
     assert len(names) == len(urls.urlpatterns)
     assert names <= set(RULES) | set(OPEN), "give the new address its rule"
     assert set(RULES) <= names
+
+
+def test_every_action_has_its_rule() -> None:
+    assert set(VERBS) == set(actions.ACTIONS), "give the new action its rule"
+
+
+@pytest.mark.parametrize("who", PEOPLE)
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_matrix_of_actions(
+    verb: str, who: str, job: Job, people: dict[str, User | None], client: Client
+) -> None:
+    user, expected = people[who], VERBS[verb][PEOPLE.index(who)]
+    if user is not None:
+        client.force_login(user)
+    before = Job.objects.values().get(pk=job.pk)
+    at = f"/compute/jobs/{job.pk}/do/{verb}/"
+    assert client.get(at).status_code == 405
+    assert client.post(at).status_code == expected
+    if expected != 302:
+        assert Job.objects.values().get(pk=job.pk) == before
+        assert not job.events.exists()
 
 
 @pytest.mark.parametrize("who", PEOPLE)

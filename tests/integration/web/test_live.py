@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from asgiref.sync import sync_to_async
 from django.contrib.auth.models import Group, User
-from django.db import connections
+from django.db import connection, connections
 from django.test import AsyncClient, Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from oceanid.models import Job, JobEvent
+from oceanid.models import Job, JobEvent, JobShare
 from oceanid.web import hub, live
 from oceanid.web.hub import Audience, Reader
 from tests.integration.web.conftest import MakeJob
@@ -147,10 +148,10 @@ def test_an_event_that_is_committed_behind_a_later_one_is_read(
     first = happen(late)
     reader = Reader(first.pk)
     happen(late, id=first.pk + 3)
-    assert [change.job_id for change in reader.read(with_groups=False)] == [late.pk]
+    assert [change.job_id for change in reader.read(with_shares=False)] == [late.pk]
     happen(early, id=first.pk + 2)
-    assert [change.job_id for change in reader.read(with_groups=False)] == [early.pk]
-    assert reader.read(with_groups=True) == []
+    assert [change.job_id for change in reader.read(with_shares=False)] == [early.pk]
+    assert reader.read(with_shares=True) == []
 
 
 def test_hearing_follows_sight() -> None:
@@ -158,6 +159,7 @@ def test_hearing_follows_sight() -> None:
     assert Audience(3).may_hear(change)
     assert Audience(9, frozenset({4})).may_hear(change)
     assert Audience(9, everyone=True).may_hear(change)
+    assert Audience(9).may_hear(hub.Change(1, 2, 3, frozenset(), frozenset({9})))
     assert not Audience(9, frozenset({5})).may_hear(change)
 
 
@@ -194,3 +196,64 @@ def test_pages_poll_where_a_stream_would_hold_a_worker(client: Client, owner: Us
 def test_work_holds_no_connection_afterwards() -> None:
     assert hub.without_connection(lambda: 5) == 5
     assert all(each.connection is None for each in connections.all(initialized_only=True))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.asyncio
+async def test_a_stream_tells_of_what_is_shared_until_the_share_is_taken_away(
+    owner: User, other: User, member: User, team: Group, make_job: MakeJob
+) -> None:
+    job, sign = await sync_to_async(lambda: (make_job(), make_job("sign")))()
+    share = await JobShare.objects.acreate(job=job, user=other, right="view", at=timezone.now())
+    by_group = await JobShare.objects.acreate(job=job, group=team, right="act", at=timezone.now())
+    for who, taken in ((other, share), (member, by_group)):
+        their_own = await sync_to_async(make_job)("their own", user=who)
+        client = AsyncClient()
+        await client.aforce_login(who)
+        stream = events(await client.get("/compute/live/"))
+        await until(stream, "beat")
+        await sync_to_async(happen)(sign)
+        await sync_to_async(happen)(job)
+        assert await until(stream, "jobs") == [job.pk]
+        await taken.adelete()
+        await sync_to_async(happen)(job)
+        await sync_to_async(happen)(their_own)
+        assert await until(stream, "jobs") == [their_own.pk]
+        await stream.aclose()  # type: ignore[attr-defined]
+
+
+@pytest.mark.django_db
+def test_the_one_query_of_a_look_finds_all_who_may_hear(
+    owner: User, other: User, member: User, team: Group, make_job: MakeJob
+) -> None:
+    job, group = make_job(), Group.objects.create(name="reviewers")
+    job.groups.add(team, group)
+    for whom in ({"user": other}, {"user": member}, {"group": group}):
+        JobShare.objects.create(job=job, right="view", at=timezone.now(), **whom)
+    event = happen(job)
+    reader = Reader(event.pk - 1)
+    with CaptureQueriesContext(connection) as queries:
+        found = reader.read(with_shares=True)
+    assert len(queries) == 1
+    assert found == [
+        hub.Change(
+            event.pk, job.pk, owner.pk,
+            frozenset({team.pk, group.pk}), frozenset({other.pk, member.pk}),
+        )
+    ]  # fmt: skip
+
+
+@pytest.mark.django_db
+def test_who_asks_is_told_of_what_is_shared_and_no_more(
+    client: Client, other: User, member: User, team: Group, make_job: MakeJob
+) -> None:
+    job, second, third = make_job(), make_job(), make_job()
+    begin = happen(third).pk
+    JobShare.objects.create(job=job, user=other, right="view", at=timezone.now())
+    JobShare.objects.create(job=second, group=team, right="view", at=timezone.now())
+    for each in (job, second, third):
+        happen(each)
+    for who, expected in ((other, [job.pk]), (member, [second.pk])):
+        client.force_login(who)
+        answer = client.get("/compute/live/changes/", {"since": begin - 1})
+        assert answer.json()["jobs"] == expected
