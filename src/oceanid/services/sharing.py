@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from oceanid.errors import InvalidSpecification, LimitExceeded, NotFound, NotPermitted
 from oceanid.models import EventKind, Job, JobShare, ShareRight
-from oceanid.services import events, policy
+from oceanid.services import audit, events, policy
 
 MOST = 100
 """With how many people and groups one job can be shared."""
@@ -117,7 +117,7 @@ def share(job: Job, *, name: str, is_group: bool, right: str, actor: policy.Pers
                 job_id=job.pk, right=right, by_id=actor.pk, at=timezone.now(), **whom
             )
         what = "view it" if right == ShareRight.VIEW else "view it and act on it"
-        _tell(job, f"Shared with {name}, who may {what}.", actor)
+        _tell(job, "share", f"Shared with {name}, who may {what}.", actor)
 
 
 def unshare(
@@ -146,7 +146,7 @@ def unshare(
             names = [group.name for group in groups]
             job.groups.remove(*groups)
         for name in names:
-            _tell(job, f"No longer shared with {name}.", actor)
+            _tell(job, "unshare", f"No longer shared with {name}.", actor)
 
 
 def _name(share: JobShare) -> str:
@@ -188,9 +188,10 @@ def _can_be_a_name(name: str) -> bool:
     return len(name) <= LONGEST_NAME and "\0" not in name
 
 
-def _tell(job: Job, message: str, actor: policy.Person) -> None:
+def _tell(job: Job, verb: str, message: str, actor: policy.Person) -> None:
     told = events.job_event(
         job.pk, job.attempt, EventKind.NOTE, timezone.now(), message=message,
         actor=actor if isinstance(actor, AbstractBaseUser) else None,
     )  # fmt: skip
     events.write([told])
+    audit.write(actor, verb, audit.Thing("job", str(job.pk), job.name), note=message)

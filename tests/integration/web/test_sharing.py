@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from oceanid.errors import InvalidSpecification, LimitExceeded, NotFound, NotPermitted
 from oceanid.jobs import JobManager
-from oceanid.models import Job, JobShare
+from oceanid.models import AuditEvent, Job, JobShare
 from oceanid.services import listing, policy, shared, sharing
 from oceanid.services.asked import Asked
 from oceanid.web import sharing as pages
@@ -120,6 +120,8 @@ def test_a_share_that_is_taken_away_takes_the_right_along(
         "No longer shared with otto.",
     ]
     assert set(job.events.values_list("actor", flat=True)) == {owner.pk}
+    audited = AuditEvent.objects.order_by("pk").values_list("person", "verb", "note")
+    assert list(audited) == [("olga", "share", told[0]), ("olga", "unshare", told[1])]
 
 
 def test_another_jobs_share_is_not_taken_away(

@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ('oceanid', '0008_task_disk'),
+        ('oceanid', '0009_audit_history'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
