@@ -10,6 +10,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from oceanid.dags import Dag, NodeObservation
+from oceanid.errors import EngineError
 from oceanid.states import Health, TaskState
 
 
@@ -177,10 +178,13 @@ class Settlement:
         found: SUBMITTED (with its handle), NEVER (and now fenced: it can't happen any more),
             or UNKNOWN (the engine can't tell now; ask again later).
         handle: The batch's handle when it was submitted.
+        refusal: Why the scheduler refused it, where that is why it was never submitted and the
+            engine remembers it.
     """
 
     found: Found
     handle: Handle | None = None
+    refusal: EngineError | None = None
 
 
 @dataclass(frozen=True, slots=True)

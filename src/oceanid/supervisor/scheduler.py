@@ -33,6 +33,7 @@ from oceanid.specs import (
 )
 from oceanid.states import TaskState, Wanted
 from oceanid.supervisor.looks import Looks
+from oceanid.supervisor.meanwhile import Meanwhile
 from oceanid.supervisor.pace import Pace
 from oceanid.supervisor.staging import Staging
 from oceanid.supervisor.steps import MOST_BACK_OFF_S, back_off, engine_faults_told
@@ -72,6 +73,7 @@ class SchedulerDriver:
         self.woken = asyncio.Event()
         self.staging = Staging(hold, self.db, self.woken.set)
         self.name = str(scheduler_id)
+        self.meanwhile = Meanwhile()
         self.looks = Looks(scheduler_id, hold, around)
 
     async def run(self) -> None:
@@ -172,9 +174,10 @@ class SchedulerDriver:
 
     async def apply(self, seen: ObservationBatch, *, with_cursor: bool = True) -> None:
         cursor = seen.cursor if with_cursor else None
-        applied = await self.db(
-            observe.apply, self.hold, self.scheduler_id, seen.observations, cursor, seen.nodes
-        )
+        async with self.meanwhile.applying(seen, is_swept=not with_cursor) as seen:
+            applied = await self.db(
+                observe.apply, self.hold, self.scheduler_id, seen.observations, cursor, seen.nodes
+            )
         back = Counter(each.batch for each in seen.observations if each.state is TaskState.QUEUED)
         for batch in applied.closed:
             self.pace.over(batch, handed_back=back[batch])
@@ -239,8 +242,9 @@ class SchedulerDriver:
     async def sweep(self, engine: Engine) -> None:
         """Look at everything that is at the engine, in case a word of it was missed."""
         for handles in await self.db(batches.sent, self.scheduler_id, most_tasks=SWEPT_AT_ONCE):
-            seen = await self._step(engine.reconcile(handles))
-            await self.apply(seen, with_cursor=False)
+            with self.meanwhile.sweeping():
+                seen = await self._step(engine.reconcile(handles))
+                await self.apply(seen, with_cursor=False)
 
     async def _settle(self, engine: Engine) -> None:
         """Find out what became of batches whose handles were not saved."""
@@ -256,7 +260,7 @@ class SchedulerDriver:
             if settled.found is Found.SUBMITTED and settled.handle is not None:
                 await self.db(batches.save_handle, self.hold, settled.handle)
             elif settled.found is Found.NEVER:
-                problem = self.refused.pop(batch, None)
+                problem = self.refused.pop(batch, None) or settled.refusal
                 await self.db(
                     batches.never_sent, self.hold, batch,
                     refused=problem.message if problem else "",
