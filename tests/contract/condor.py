@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import secrets
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
 from oceanid.engines.htcondor import HTCondorEngine
-from oceanid.engines.htcondor.shell import LocalShell, Shell, quote
+from oceanid.engines.htcondor.shell import LocalShell, Shell, quote, sh
 from oceanid.engines.htcondor.shell.talk import Process
+from oceanid.engines.testing import Bench
 from oceanid.specs import SchedulerSpec
+
+Scenario = Callable[[Bench], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,30 @@ class HereEngine(HTCondorEngine):
 
     def make_shell(self) -> Shell:
         return EnteringShell(Pool.running().enter)
+
+
+def on_pool(
+    folder: Path, scenario: Scenario, *, make: Callable[[SchedulerSpec], Any] = HereEngine,
+    timeout_s: float = 240,
+) -> None:  # fmt: skip
+    """Run a scenario with a new record's engine, on the submit host unless told otherwise."""
+
+    async def whole() -> None:
+        engine = make(record(folder / "spool"))
+        await engine.open()
+        async with Bench(engine, timeout_s=timeout_s) as bench:
+            await scenario(bench)
+        await engine.close()
+
+    asyncio.run(whole())
+
+
+async def there(engine: Any, script: str) -> str:
+    """What a script in Oceanid's directory on the submit host says."""
+    assert isinstance(engine, HTCondorEngine)
+    base = (await engine._remote.host()).base
+    done = await engine._shell.run(sh("cd @base@ && sh -c @script@", base=base, script=script))
+    return done.checked(script).decode()
 
 
 def record(spool: Path, uuid: UUID | None = None, **config: object) -> SchedulerSpec:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -13,33 +11,11 @@ from oceanid.engines.testing import Bench
 from oceanid.specs import Command, Found, Verb
 from oceanid.states import NodeState, TaskState
 from tests.contract import dags
-from tests.contract.condor import HereEngine, Pool, record, remove
+from tests.contract.condor import HereEngine, on_pool, there
 from tests.contract.dags import Workflow
-from tests.contract.test_htcondor_pool import Scenario, there
 
 pytestmark = pytest.mark.condor
 DONE, FAILED, READY = NodeState.DONE, NodeState.FAILED, NodeState.READY
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder that every node sees."""
-    made = Pool.running().folder()
-    yield made
-    remove(made)
-
-
-def on_pool(folder: Path, scenario: Scenario) -> None:
-    """Run a scenario with a new record's engine on the submit host."""
-
-    async def whole() -> None:
-        engine = HereEngine(record(folder / "spool", uuid4()))
-        await engine.open()
-        async with Bench(engine, timeout_s=240) as bench:
-            await scenario(bench)
-        await engine.close()
-
-    asyncio.run(whole())
 
 
 def test_what_one_node_makes_the_next_ones_read_and_all_comes_home(folder: Path) -> None:

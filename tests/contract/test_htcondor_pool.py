@@ -3,52 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from oceanid.engines.htcondor import HTCondorEngine
-from oceanid.engines.htcondor.shell import sh
 from oceanid.engines.testing import Bench, shell
 from oceanid.specs import Found, ObservationBatch, Transfer
 from oceanid.states import TaskState
-from tests.contract.condor import HereEngine, Pool, record, remove
+from tests.contract.condor import HereEngine, on_pool, there
 
 pytestmark = pytest.mark.condor
-Scenario = Callable[[Bench], Awaitable[None]]
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder that every node sees."""
-    made = Pool.running().folder()
-    yield made
-    remove(made)
-
-
-def on_pool(folder: Path, scenario: Scenario) -> None:
-    """Run a scenario with a new record's engine on the submit host."""
-
-    async def whole() -> None:
-        engine = HereEngine(record(folder / "spool", uuid4()))
-        await engine.open()
-        async with Bench(engine, timeout_s=120) as bench:
-            await scenario(bench)
-        await engine.close()
-
-    asyncio.run(whole())
-
-
-async def there(engine: Any, script: str) -> str:
-    """What a script in Oceanid's directory on the submit host says."""
-    assert isinstance(engine, HTCondorEngine)
-    base = (await engine._remote.host()).base
-    done = await engine._shell.run(sh("cd @base@ && sh -c @script@", base=base, script=script))
-    return done.checked(script).decode()
 
 
 def test_a_batch_of_several_shapes_is_one_batch(folder: Path) -> None:

@@ -17,12 +17,15 @@ from oceanid.engines.htcondor.shell.sh import Script, lines, sh
 from oceanid.errors import EngineError, EngineUnavailable
 
 _ZONE = re.compile(r"([+-])(\d\d)(\d\d)")
-_UNREACHABLE = re.compile(
-    r"(?i)failed to connect|can't connect|unable to connect|can't find address|"
-    r"could not (?:find|locate)|failed to fetch ads|communication error|SECMAN|timed? ?out|"
-    r"Connection refused|DCSchedd|failed to (?:send|receive)|error connecting"
+_UNREACHABLE: Final = (
+    "failed to connect|can.t connect|unable to connect|can.t find address|could not (find|locate)|"
+    "failed to fetch ads|communication error|SECMAN|timed? ?out|Connection refused|DCSchedd|"
+    "failed to (send|receive)|error connecting"
 )
-_FULL = re.compile(r"No space left on device|Disk quota exceeded")
+_DISK_FULL: Final = "No space left on device|Disk quota exceeded"
+_QUEUE_FULL: Final = "MAX_JOBS_PER_|MAX_JOBS_SUBMITTED"
+PASSING: Final = f"{_UNREACHABLE}|{_DISK_FULL}|{_QUEUE_FULL}"
+"""What a command says that fails now and may work later; of both grep -E's language and ours."""
 OPEN: Final = """\
 umask 077
 mkdir -p -- "$D/log" "$D/dag" "$D/b" "$D/lock" "$D/grave" "$D/store" "$D/tmp" || exit 1
@@ -135,21 +138,21 @@ def told(answer: Answer, most: int = 1500) -> str:
 
 def failure(what: str, text: str) -> EngineError:
     """The error for a command of HTCondor that failed with these words."""
-    if "MAX_JOBS_PER_" in text or "MAX_JOBS_SUBMITTED" in text:
+    if re.search(_QUEUE_FULL, text):
         return EngineError(
             f"{what}: {text}",
             hint="It goes on by itself when the account has fewer jobs in the queue.",
             code="queue-full",
             transient=True,
         )
-    if _FULL.search(text):
+    if re.search(_DISK_FULL, text):
         return EngineError(
             f"{what}: {text}",
             hint="Make room on the submit host's disk; it goes on by itself.",
             code="disk-full",
             transient=True,
         )
-    if _UNREACHABLE.search(text):
+    if re.search(_UNREACHABLE, text, re.IGNORECASE):
         return EngineUnavailable(f"{what}: {text}", hint="Does the scheduler's schedd run?")
     return EngineError(f"{what}: {text}")
 
