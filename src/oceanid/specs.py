@@ -48,6 +48,21 @@ class Resources:
 
 
 @dataclass(frozen=True, slots=True)
+class Piece:
+    """A piece of what a task has written.
+
+    Args:
+        data: The bytes.
+        offset: Where in the stream they begin.
+        size: How large the stream is by now.
+    """
+
+    data: bytes = b""
+    offset: int = 0
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Transfer:
     """One file or directory on its way in or out of a task's sandbox.
 

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NoReturn
 from oceanid.engines.base import Engine
 from oceanid.engines.htcondor import HTCondorEngine
 from oceanid.engines.local import LocalEngine
+from oceanid.errors import EngineUnavailable
 from oceanid.specs import (
     BatchSpec,
     Capability,
@@ -22,6 +23,7 @@ from oceanid.specs import (
     Command,
     Handle,
     ObservationBatch,
+    Piece,
     SchedulerSpec,
     Settlement,
 )
@@ -29,9 +31,11 @@ from oceanid.specs import (
 STANDS_S = 300.0
 ENTRY_POINTS = """\
 [oceanid.engines]
+far = tests.faults.engines:FarEngine
 freezing = tests.faults.engines:FreezingEngine
 freezing-pool = tests.faults.engines:FreezingPoolEngine
 hanging = tests.faults.engines:HangingEngine
+mute = tests.faults.engines:MuteEngine
 raising = tests.faults.engines:RaisingEngine
 unborn = tests.faults.engines:UnbornEngine
 gone = tests.faults.no_such_module:Engine
@@ -115,6 +119,41 @@ class FreezingPoolEngine(HTCondorEngine):
             if any(each.state.is_final for each in seen.observations):
                 freeze(self, "observe")
             yield seen
+
+
+class FarEngine(LocalEngine):
+    """The local engine, as if its tasks wrote on another machine: output must be asked for.
+
+    ``calls`` is a file with a line for each read; ``mood``, when there is such a file, says what
+    goes wrong: ``hang``, ``raise`` or ``refuse``.
+    """
+
+    name: ClassVar[str] = "far"
+    title: ClassVar[str] = "Far away (tests)"
+    output_is_here: ClassVar[bool] = False
+
+    async def tail(self, handle: Handle, proc: int, stream: str, offset: int, limit: int) -> Piece:
+        """Read, or fail on purpose."""
+        with Path(self.scheduler.config["calls"]).open("a") as file:
+            file.write(f"{stream} {proc} {time.monotonic():.2f}\n")
+        mood = Path(self.scheduler.config["mood"])
+        wrong = mood.read_text() if mood.exists() else ""
+        if wrong == "hang":
+            await asyncio.Event().wait()
+        elif wrong == "raise":
+            raise ZeroDivisionError("a bug in tail")
+        elif wrong == "refuse":
+            raise EngineUnavailable("The machine does not answer.", hint="It is tried again.")
+        return await super().tail(handle, proc, stream, offset, limit)
+
+
+class MuteEngine(LocalEngine):
+    """The local engine, far away and without a way to read output."""
+
+    name: ClassVar[str] = "mute"
+    title: ClassVar[str] = "Mute (tests)"
+    output_is_here: ClassVar[bool] = False
+    capabilities: ClassVar[frozenset[Capability]] = LocalEngine.capabilities - {Capability.TAIL}
 
 
 class HangingEngine(Engine):

@@ -13,6 +13,7 @@ from oceanid.specs import (
     Command,
     Handle,
     ObservationBatch,
+    Piece,
     SchedulerSpec,
     Settlement,
 )
@@ -37,6 +38,10 @@ class Engine(ABC):
 
     capabilities: ClassVar[frozenset[Capability]]
     """What it can do; without QUEUE the supervisor packs tasks onto its capacity."""
+
+    output_is_here: ClassVar[bool] = False
+    """Whether running tasks write their output straight to the files of this machine that their
+    specs name, so that nobody needs to ask for it."""
 
     def __init__(self, scheduler: SchedulerSpec) -> None:
         self.scheduler = scheduler
@@ -95,10 +100,14 @@ class Engine(ABC):
         What comes of it is seen by :meth:`watch`.
         """
 
-    async def tail(self, handle: Handle, proc: int, stream: str, offset: int, limit: int) -> bytes:
+    async def tail(self, handle: Handle, proc: int, stream: str, offset: int, limit: int) -> Piece:
         """Read at most ``limit`` bytes of a running task's ``stdout`` or ``stderr`` from
-        ``offset``; b"" when there is nothing (yet)."""
-        return b""
+        ``offset`` on, or from so far before its end when that is negative.
+
+        There is nothing in the piece when there is nothing (yet). Asked for while somebody
+        looks at the task, every few seconds at most.
+        """
+        return Piece()
 
     async def fetch(self, handle: Handle, procs: Sequence[int]) -> None:  # noqa: B027
         """Bring the outputs of ended tasks to where their specs say. Idempotent, resumable.

@@ -6,6 +6,7 @@ from oceanid.models.job import Job, JobQuerySet, job_class, register_job_class
 from oceanid.models.scheduler import AppScheduler, Scheduler, SchedulerEvent
 from oceanid.models.share import JobShare, ShareRight
 from oceanid.models.supervision import Lease, SupervisorBeat
+from oceanid.models.tail import TailWish
 from oceanid.models.task import Batch, Task, TaskRole
 from oceanid.models.workflow import WorkflowEdge, WorkflowNode
 
@@ -23,6 +24,7 @@ __all__ = [
     "SchedulerEvent",
     "ShareRight",
     "SupervisorBeat",
+    "TailWish",
     "Task",
     "TaskRole",
     "WorkflowEdge",

@@ -5,15 +5,19 @@ from __future__ import annotations
 from django.db import connection
 
 CHANNEL = "oceanid"
+WORK, TAIL = "", "tail"
 
 
-def wake() -> None:
+def wake(topic: str = WORK) -> None:
     """Tell supervisors, when the present transaction commits, that there is something to do.
 
     PostgreSQL delivers a NOTIFY at commit and folds equal ones into one. On SQLite supervisors
-    notice the commit itself (``PRAGMA data_version``) and that it wrote an event: call this only
-    beside one.
+    notice the commit itself (``PRAGMA data_version``) and which table got a row: call this only
+    beside a new event, or for TAIL a new wish for output.
+
+    Args:
+        topic: WORK, or TAIL for those who read output for pages.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute(f"NOTIFY {CHANNEL}")
+            cursor.execute(f"NOTIFY {CHANNEL}, '{topic}'")

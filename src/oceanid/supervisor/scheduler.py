@@ -38,6 +38,7 @@ from oceanid.supervisor.pace import Pace
 from oceanid.supervisor.staging import Staging
 from oceanid.supervisor.steps import MOST_BACK_OFF_S, back_off, engine_faults_told
 from oceanid.supervisor.surroundings import Surroundings
+from oceanid.supervisor.tails import Tails
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -91,6 +92,8 @@ class SchedulerDriver:
                 for part in (self._check(engine), self._watch(engine), self._work(engine)):
                     group.create_task(part)
                 group.create_task(self._relay())
+                tails = Tails(self.scheduler_id, self.hold, self.around)
+                group.create_task(tails.run(engine))
         except* (LeaseLost, Reconfigured) as over:
             raise over.exceptions[0] from None
         finally:

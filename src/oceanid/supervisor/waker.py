@@ -14,31 +14,40 @@ from typing import Any
 from django.db import connection
 
 from oceanid import conf
-from oceanid.models import AuditEvent, JobEvent, SchedulerEvent
-from oceanid.services.wake import CHANNEL
+from oceanid.models import AuditEvent, JobEvent, SchedulerEvent, TailWish
+from oceanid.services.wake import CHANNEL, TAIL, WORK
 
 log = logging.getLogger(__name__)
 
 
-_EVENT_TABLES = tuple(each._meta.db_table for each in (AuditEvent, JobEvent, SchedulerEvent))
-_EVENTS = "SELECT name, seq FROM sqlite_sequence WHERE name IN (?, ?, ?) ORDER BY name"
+_TOPICS = {
+    AuditEvent._meta.db_table: WORK,
+    JobEvent._meta.db_table: WORK,
+    SchedulerEvent._meta.db_table: WORK,
+    TailWish._meta.db_table: TAIL,
+}
+_ROWS = f"SELECT name, seq FROM sqlite_sequence WHERE name IN ({', '.join('?' * len(_TOPICS))})"  # noqa: S608
 
 
 class Waker:
     """Sets events of its listeners when somebody committed something."""
 
     def __init__(self) -> None:
-        self._listeners: set[asyncio.Event] = set()
+        self._listeners: dict[asyncio.Event, str] = {}
 
     @asynccontextmanager
-    async def listening(self) -> AsyncIterator[asyncio.Event]:
-        """An event that is set at each change, while the block lasts; clear it yourself."""
+    async def listening(self, topic: str = WORK) -> AsyncIterator[asyncio.Event]:
+        """An event that is set at each change, while the block lasts; clear it yourself.
+
+        Args:
+            topic: Of what changes: see :func:`oceanid.services.wake.wake`.
+        """
         event = asyncio.Event()
-        self._listeners.add(event)
+        self._listeners[event] = topic
         try:
             yield event
         finally:
-            self._listeners.discard(event)
+            del self._listeners[event]
 
     async def run(self) -> None:
         """Watch for changes until cancelled."""
@@ -54,16 +63,17 @@ class Waker:
                 )
                 await asyncio.sleep(1)
 
-    def wake(self) -> None:
-        """Wake every listener."""
-        for event in self._listeners:
-            event.set()
+    def wake(self, *topics: str) -> None:
+        """Wake the listeners of these topics; every one when none is given."""
+        for event, topic in self._listeners.items():
+            if not topics or topic in topics:
+                event.set()
 
     async def _poll(self) -> None:
         """SQLite: ``PRAGMA data_version`` changes when another connection has committed (SQLite
         documentation, "PRAGMA data_version"). Heartbeats change it too; only what wrote an event,
-        as every wish does, wakes anybody. A thread of its own asks for half of what a timer of
-        the event loop would cost."""
+        as every wish does, or asked for output wakes anybody. A thread of its own asks for half of
+        what a timer of the event loop would cost."""
         loop = asyncio.get_running_loop()
         failed: asyncio.Future[None] = loop.create_future()
         over = threading.Event()
@@ -74,7 +84,7 @@ class Waker:
 
         def watch() -> None:
             try:
-                self._watch(over, lambda: loop.call_soon_threadsafe(self.wake))
+                self._watch(over, lambda topics: loop.call_soon_threadsafe(self.wake, *topics))
             except (OSError, sqlite3.Error) as problem:
                 loop.call_soon_threadsafe(fail, problem)
 
@@ -86,7 +96,7 @@ class Waker:
             over.set()
             thread.join(1)
 
-    def _watch(self, over: threading.Event, changed: Callable[[], object]) -> None:
+    def _watch(self, over: threading.Event, changed: Callable[[set[str]], object]) -> None:
         name = connection.settings_dict["NAME"]
         uri = str(name).startswith("file:")
         watched = sqlite3.connect(
@@ -94,14 +104,15 @@ class Waker:
         )
         pause = conf.current().supervisor.poll_s
         with closing(watched):
-            last, told = None, list[Any]()
+            last, told = None, dict[str, int]()
             while not over.is_set():
                 (version,) = watched.execute("PRAGMA data_version").fetchone()
                 if version != last:
                     last, before = version, told
-                    told = watched.execute(_EVENTS, _EVENT_TABLES).fetchall()
-                    if told != before or not told:
-                        changed()
+                    told = dict(watched.execute(_ROWS, tuple(_TOPICS)).fetchall())
+                    topics = {_TOPICS[name] for name in told if told[name] != before.get(name)}
+                    if topics or not told:
+                        changed(topics)
                 over.wait(pause)
 
     async def _listen(self) -> None:
@@ -117,8 +128,8 @@ class Waker:
         try:
             await listener.execute(f"LISTEN {CHANNEL}")
             self.wake()
-            async for _ in listener.notifies():
-                self.wake()
+            async for told in listener.notifies():
+                self.wake(told.payload)
         except psycopg.Error as problem:
             raise RuntimeError(str(problem)) from problem
         finally:

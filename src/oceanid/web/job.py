@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from django.db.models import QuerySet
@@ -18,7 +19,7 @@ from oceanid.services.keyset import Order, Place
 from oceanid.states import JobState, TaskState, Wanted
 from oceanid.submit import SubmitDescription
 from oceanid.templatetags.oceanid import size
-from oceanid.web import actions, jobfiles, tail, timeline, usage, workflow
+from oceanid.web import actions, find, jobfiles, tail, timeline, usage, workflow
 from oceanid.web.pages import is_fragment, page
 
 TASKS_SHOWN = 15
@@ -54,8 +55,8 @@ def job_page(request: HttpRequest, job_id: int) -> HttpResponse:
 def task_output(
     request: HttpRequest, job_id: int, index: int, stream: str, node_id: int | None = None
 ) -> HttpResponseBase:
-    """A piece of a task's stdout or stderr as JSON, from ``offset`` on; the file itself with
-    ``download``."""
+    """A piece of a task's stdout or stderr as JSON, from ``offset`` on; where ``find`` is in it,
+    the piece ``around`` a line; the file itself with ``download``."""
     job = found(request, job_id)
     if stream not in tail.STREAMS:
         raise Http404
@@ -71,9 +72,13 @@ def task_output(
         raise Http404
     if "download" in request.GET:
         return jobfiles.download(request, paths.job_dir(job), path)
-    given = request.GET.get("offset", "")
-    offset = int(given) if given.isdecimal() and len(given) < 18 else None
-    piece = tail.read(job, path, offset=offset)
+    offset = _offset(request, "offset")
+    if needle := request.GET.get("find"):
+        found_in = find.search(job, task, stream, path, needle=needle, offset=offset or 0)
+        return JsonResponse(asdict(found_in))
+    if (line := _offset(request, "around")) is not None:
+        return JsonResponse(asdict(find.around(job, task, stream, path, line=line)))
+    piece = tail.look(job, task, stream, path, offset=offset)
     answer = {
         "text": piece.text,
         "offset": piece.offset,
@@ -81,6 +86,8 @@ def task_output(
         "size": piece.size,
         "shown_size": size(piece.size),
         "truncated": offset is not None and offset > piece.size,
+        "note": piece.note,
+        "is_here": piece.is_here,
         "ended": TaskState(task.state).is_final and piece.next >= piece.size,
     }
     return JsonResponse(answer)
@@ -125,6 +132,11 @@ def found(request: HttpRequest, job_id: int) -> Job:
     return get_object_or_404(jobs, pk=job_id)
 
 
+def _offset(request: HttpRequest, name: str) -> int | None:
+    given = request.GET.get(name, "")
+    return int(given) if given.isascii() and given.isdecimal() and len(given) < 18 else None
+
+
 def files_of(job: Job, path: str) -> jobfiles.Folder:
     """What is in the job's directory."""
     try:
@@ -145,7 +157,7 @@ def output_of(job: Job, tasks: QuerySet[Task], index: int | None) -> dict[str, A
             path, told = tail.log_path(job, task, stream)
         except Exception:  # noqa: BLE001 - a specification that can't be read has no log to show
             path, told = "", ""
-        piece = tail.read(job, path, offset=None) if path else None
+        piece = tail.look(job, task, stream, path, offset=None) if path else None
         logs.append({"stream": stream, "piece": piece, "told": told})
     return {"task": task, "logs": logs}
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.test import Client
 
 from oceanid.jobs import JobManager
 from oceanid.models import Batch, Scheduler
@@ -163,3 +164,57 @@ def test_what_a_job_uses_is_told_while_it_runs_and_at_its_end(
     task.refresh_from_db()
     assert task.disk_mib is not None
     assert task.disk_mib >= 28
+
+
+def test_output_is_seen_on_the_page_while_the_job_runs(
+    supervisor: Running, on_pool: Shell, client: Client, ann: User
+) -> None:
+    client.force_login(ann)
+    job = on_pool(
+        "seq 1 30000; for n in $(seq 1 300); do echo step $n; echo bad $n >&2; sleep 1; done; "
+    )
+    job.execute()
+    reaches(job, JobState.RUNNING, within_s=60)
+
+    def look(stream: str, **parameters: object) -> dict[str, Any]:
+        at = f"/compute/jobs/{job.pk}/tasks/0/{stream}/"
+        found: dict[str, Any] = client.get(at, parameters).json()
+        return found
+
+    eventually(lambda: "step 3\n" in look("stdout")["text"], within_s=60, what="what it prints")
+    eventually(lambda: "bad 3\n" in look("stderr")["text"], within_s=60, what="its errors")
+    first = look("stdout")
+    assert first["text"].splitlines()[-1].startswith("step")
+    assert first["offset"] > 30_000  # the end of 170 kB, and where it stands is known
+    eventually(
+        lambda: look("stdout", offset=first["next"])["text"].startswith("step"),
+        within_s=30, what="it follows",
+    )  # fmt: skip
+    job.refresh_from_db()
+    assert job.status == "Running"
+    job.stop()
+    reaches(job, JobState.ABORTED, within_s=60)
+
+
+def test_output_of_a_workflows_node_is_seen_while_it_runs(
+    supervisor: Running, pool: Scheduler, jobs: JobManager, ann: User, client: Client
+) -> None:
+    client.force_login(ann)
+    workflow = jobs.create_job("flow", ann, job_type="CONDORWORKFLOW", scheduler=pool)
+    attributes = {
+        "executable": "/bin/sh", "transfer_executable": False,
+        "arguments": ["-c", "for n in $(seq 1 300); do echo step $n; sleep 1; done"],
+    }  # fmt: skip
+    workflow.add_node("steps", attributes=attributes)
+    workflow.execute()
+    reaches(workflow, JobState.RUNNING, JobState.VARIOUS, within_s=90)
+    node = workflow.get_job("steps")
+
+    def shows() -> bool:
+        at = f"/compute/jobs/{workflow.pk}/nodes/{node.pk}/tasks/0/stdout/"
+        answer = client.get(at)
+        return answer.status_code == 200 and "step 3\n" in answer.json()["text"]
+
+    eventually(shows, within_s=120, what="what the node prints")
+    workflow.stop()
+    reaches(workflow, JobState.ABORTED, within_s=90)

@@ -36,6 +36,7 @@ from oceanid.specs import (
     Handle,
     Observation,
     ObservationBatch,
+    Piece,
     SchedulerSpec,
     Settlement,
     Verb,
@@ -46,17 +47,34 @@ MOST_LOG_BYTES: Final = 64 << 20
 """A generation of the event log that is larger is followed by a new one."""
 
 _TASKS_A_LOOK: Final = 10_000
+# condor_tail knows no place to begin at and tells no size: so all is read there, and only what is
+# wanted is sent here, the size behind it.
 _TAIL: Final = """\
-if [ -n "$F" ]; then f=$F
-elif [ -f "b/$B/s/$S" ]; then f=b/$B/s/$S
+n=0
+if [ -n "$F" ]; then f=$F; else f=b/$B/s/$S; fi
+if [ -n "$F" ] || [ -f "$f" ]; then
+    [ -f "$f" ] || exit 0
+    n=$(wc -c <"$f")
+    b=$O
+    [ "$b" -ge 0 ] || b=$((n + O))
+    [ "$b" -ge 0 ] || b=0
+    tail -c "+$((b + 1))" "$f" | head -c "$L"
 else
     [ -n "$J" ] || J=$(condor_q -constraint "$C" -af ClusterId ProcId | tail -n 1 | tr ' ' .)
     [ -n "$J" ] || exit 0
-    condor_tail -maxbytes 1073741824 $OPTION "$J" 2>/dev/null | tail -c "+$((O + 1))" | head -c "$L"
-    exit 0
+    exec 5>&1
+    pick() {
+        if [ "$O" -lt 0 ]; then tail -c "$((-O))" | head -c "$L"
+        else tail -c "+$((O + 1))" | { head -c "$L"; cat >/dev/null; }
+        fi
+    }
+    n=$( {
+        { { condor_tail -maxbytes 1073741824 $OPTION "$J" || echo no >&4; } |
+            tee /dev/fd/3 | wc -c >&4; } 3>&1 | pick >&5
+    } 4>&1 )
+    case $n in no*) exit 3 ;; esac
 fi
-[ -f "$f" ] || exit 0
-tail -c "+$((O + 1))" "$f" | head -c "$L"
+printf '\\n%d' "$((n))"
 """
 _FORGET: Final = """\
 while read -r B; do
@@ -186,7 +204,7 @@ class HTCondorEngine(Engine):
         """Have the schedd hold, release or remove the jobs, in bulk."""
         await queue.ask(self._remote, commands)
 
-    async def tail(self, handle: Handle, proc: int, stream: str, offset: int, limit: int) -> bytes:
+    async def tail(self, handle: Handle, proc: int, stream: str, offset: int, limit: int) -> Piece:
         """Read a task's output where it is now: on the machine that it runs on, on the submit
         host, or on the file system that all share."""
         if stream not in ("stdout", "stderr"):
@@ -194,11 +212,11 @@ class HTCondorEngine(Engine):
         await self._know([handle])
         entry = self._ledger.entry(handle.batch, proc)
         if entry is None:
-            return b""
+            return Piece()
         job = self._ledger.job_of(handle.batch, proc)
         path = entry.stdout if stream == "stdout" else entry.stderr
         if not path:
-            return b""
+            return Piece()
         is_out = stream == "stdout" or entry.stdout == entry.stderr
         answer = await self._remote.run(
             _TAIL,
@@ -208,10 +226,20 @@ class HTCondorEngine(Engine):
             OPTION="" if is_out else "-no-stdout -stderr",
             J=job or "",
             C=f"OceanidBatch == {string(str(handle.batch))} && OceanidProc == {proc}",
-            O=str(max(0, offset)),
+            O=str(offset),
             L=str(max(0, limit)),
         )
-        return answer.stdout
+        if answer.exit_status:
+            raise EngineError(
+                f"HTCondor can't read the output where the task runs: {told(answer)}",
+                hint="It is tried again.",
+                transient=True,
+            )
+        data, _, size = answer.stdout.rpartition(b"\n")
+        if not size:
+            return Piece()
+        whole = max(int(size), max(0, offset) + len(data))
+        return Piece(data, offset if offset >= 0 else max(0, whole + offset), whole)
 
     async def fetch(self, handle: Handle, procs: Sequence[int]) -> None:
         """Bring the outputs of these tasks, if they are not here; :meth:`watch` does it unasked."""

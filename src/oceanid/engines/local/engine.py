@@ -32,6 +32,7 @@ from oceanid.specs import (
     Handle,
     Observation,
     ObservationBatch,
+    Piece,
     SchedulerSpec,
     Settlement,
 )
@@ -60,6 +61,7 @@ class LocalEngine(Engine):
     capabilities: ClassVar[frozenset[Capability]] = frozenset(
         {Capability.PAUSE, Capability.TAIL, Capability.WALL_TIME}
     )
+    output_is_here: ClassVar[bool] = True
 
     def __init__(self, scheduler: SchedulerSpec) -> None:
         super().__init__(scheduler)
@@ -185,17 +187,17 @@ class LocalEngine(Engine):
 
         await asyncio.to_thread(ask)
 
-    async def tail(self, handle: Handle, proc: int, stream: str, offset: int, limit: int) -> bytes:
+    async def tail(self, handle: Handle, proc: int, stream: str, offset: int, limit: int) -> Piece:
         """Read from the task's stdout or stderr file."""
         if stream not in ("stdout", "stderr"):
             raise EngineError(f"There is no stream named “{stream}”.", hint="stdout or stderr.")
 
-        def read() -> bytes:
+        def read() -> Piece:
             manifest = self._spool.manifest(handle.batch)
             for item in manifest.items if manifest is not None else ():
                 if item.proc == proc:
                     return _read_range(getattr(item, stream), offset=offset, limit=limit)
-            return b""
+            return Piece()
 
         return await asyncio.to_thread(read)
 
@@ -396,16 +398,19 @@ def _wait_for_end(claim: Claim) -> None:
         time.sleep(0.01)
 
 
-def _read_range(path: str, *, offset: int, limit: int) -> bytes:
+def _read_range(path: str, *, offset: int, limit: int) -> Piece:
     if not path:
-        return b""
+        return Piece()
     try:
         file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return b""
+        return Piece()
     try:
-        if not stat.S_ISREG(os.fstat(file).st_mode):
-            return b""
-        return os.pread(file, max(0, limit), max(0, offset))
+        found = os.fstat(file)
+        if not stat.S_ISREG(found.st_mode):
+            return Piece()
+        begin = offset if offset >= 0 else max(0, found.st_size + offset)
+        data = os.pread(file, max(0, limit), begin)
+        return Piece(data, begin, max(found.st_size, begin + len(data)) if data else found.st_size)
     finally:
         os.close(file)

@@ -10,6 +10,7 @@ from oceanid.engines.testing.bench import Bench, shell
 from oceanid.specs import (
     Capability,
     Command,
+    Piece,
     Transfer,
     Verb,
 )
@@ -91,14 +92,17 @@ class FileContract(ContractBase):
             handle = await bench.engine.submit(batch)
             await bench.until(batch, 0, TaskState.RUNNING)
 
-            async def reads(offset: int, limit: int) -> bytes:
+            async def reads(offset: int, limit: int) -> Piece:
                 return await bench.engine.tail(handle, 0, "stdout", offset, limit)
 
             async with asyncio.timeout(self.timeout_s):
-                while len(await reads(0, 100)) < 12:
+                while (await reads(0, 100)).size < 12:
                     await asyncio.sleep(0.02)
-            assert await reads(6, 5) == b"world"
-            assert await reads(100, 5) == b""
+            assert await reads(0, 100) == Piece(b"hello world\n", 0, 12)
+            assert await reads(6, 5) == Piece(b"world", 6, 12)
+            assert (await reads(100, 5)).data == b""
+            assert await reads(-6, 3) == Piece(b"wor", 6, 12)
+            assert await reads(-100, 100) == Piece(b"hello world\n", 0, 12)
             await bench.engine.command([Command(Verb.STOP, handle)])
             await bench.ends(batch)
 

@@ -1,4 +1,4 @@
-// Small enhancements of server-rendered pages: theme, times, logs. No page needs them to be read.
+// Small enhancements of server-rendered pages: theme, times. No page needs them to be read.
 (() => {
   "use strict";
   const root = document.documentElement;
@@ -60,51 +60,4 @@
   setInterval(tellTimes, 1000);
   tellTimes();
   document.addEventListener("htmx:afterSettle", tellTimes);
-
-  // Logs that follow: bytes are asked for from where we are, and the page keeps a bounded end
-  const KEPT = 1_000_000;
-  const readLog = async (box) => {
-    const text = box.querySelector("[data-log-text]");
-    if (!text || box.dataset.reading || document.hidden) return;
-    box.dataset.reading = "1";
-    try {
-      const address = new URL(box.dataset.log, location.href);
-      address.searchParams.set("offset", box.dataset.offset || "0");
-      const answer = await fetch(address, { headers: { Accept: "application/json" } });
-      if (!answer.ok) return;
-      const found = await answer.json();
-      box.dataset.offset = found.next;
-      if (found.truncated) text.textContent = "";
-      if (found.text) {
-        text.append(found.text);
-        if (text.textContent.length > KEPT) text.textContent = text.textContent.slice(-KEPT);
-        const empty = box.querySelector("[data-log-empty]");
-        if (empty) empty.hidden = true;
-      }
-      const size = box.querySelector("[data-log-size]");
-      if (size) size.textContent = found.shown_size;
-      if (found.text && box.querySelector("[data-log-follow]")?.checked) text.scrollTop = text.scrollHeight;
-      box.dataset.ended = found.ended ? "1" : "";
-      if (found.next < found.size) setTimeout(() => readLog(box), 50);
-    } catch (problem) {
-      // The next look tries again.
-    } finally {
-      delete box.dataset.reading;
-    }
-  };
-  setInterval(() => {
-    for (const box of document.querySelectorAll("[data-log]")) {
-      if (!box.dataset.ended && box.querySelector("[data-log-follow]")?.checked) readLog(box);
-    }
-  }, 1000);
-  const logToEnd = () => {
-    for (const text of document.querySelectorAll("[data-log-text]")) text.scrollTop = text.scrollHeight;
-  };
-  document.addEventListener("htmx:afterSettle", logToEnd);
-  logToEnd();
-  document.addEventListener("change", (event) => {
-    if (event.target.matches("[data-log-wrap]")) {
-      event.target.closest("[data-log]").classList.toggle("o-log--wrap", event.target.checked);
-    }
-  });
 })();
