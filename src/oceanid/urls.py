@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from django.urls import path
 
-from oceanid.web import actions, health, job, jobs, live, node, sharing
+from oceanid.web import actions, files, health, job, jobs, live, node, sharing
 
 app_name = "oceanid"
 urlpatterns = [
@@ -24,8 +24,8 @@ urlpatterns = [
         sharing.unshare,
         name="job-unshare",
     ),
-    path("jobs/<int:job_id>/files/", job.job_file, name="job-files"),
-    path("jobs/<int:job_id>/files/<path:path>", job.job_file, name="job-file"),
+    path("jobs/<int:job_id>/files/", files.job_file, name="job-files"),
+    path("jobs/<int:job_id>/files/<path:path>", files.job_file, name="job-file"),
     path("jobs/<int:job_id>/tasks/<int:index>/<slug:stream>/", job.task_output, name="task-output"),
     path("jobs/<int:job_id>/nodes/<int:node_id>/", node.node_page, name="node"),
     path(

@@ -95,24 +95,6 @@ def task_output(
 
 @require_safe
 @page
-def job_file(request: HttpRequest, job_id: int, path: str = "") -> HttpResponseBase:
-    """A directory of the job as a page, or a file of it as a download."""
-    job = found(request, job_id)
-    base = paths.job_dir(job)
-    try:
-        folder = jobfiles.listed(base, path)
-    except jobfiles.NotPlain:
-        return jobfiles.download(request, base, path)
-    if folder.is_missing and path:
-        raise Http404
-    context = {"job": job, "files": folder}
-    if is_fragment(request):
-        return render(request, "oceanid/parts/files.html", context)
-    return render(request, "oceanid/files.html", context)
-
-
-@require_safe
-@page
 def confirm_delete(request: HttpRequest, job_id: int) -> HttpResponse:
     """Asks once more before a job is deleted."""
     job = found(request, job_id)

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+from threading import Lock
+from typing import Protocol
 from urllib.parse import quote
 
 from django.core.handlers.asgi import ASGIRequest
@@ -23,7 +25,7 @@ MOST_ENTRIES = 1000
 MOST_DEPTH = 64
 CHUNK = 256 * 1024
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+OPENED = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def _descend(base: Path, parts: tuple[str, ...]) -> int:
     try:
         for position, part in enumerate(parts):
             is_last = position == len(parts) - 1
-            below = os.open(part, _FILE if is_last else _FOLDER, dir_fd=here)
+            below = os.open(part, OPENED if is_last else _FOLDER, dir_fd=here)
             os.close(here)
             here = below
     except FileNotFoundError:
@@ -166,10 +168,17 @@ def read(base: Path, path: str, *, offset: int, limit: int) -> tuple[bytes, int]
         return os.pread(descriptor, limit, start), found.st_size
 
 
-def download(request: HttpRequest, base: Path, path: str) -> StreamingHttpResponse:
+def download(
+    request: HttpRequest, base: Path, path: str, *, shown_as: str = ""
+) -> StreamingHttpResponse:
     """Serve a file as an attachment that no browser runs or sniffs.
 
     Exactly the bytes that it had when it was opened: one that grows meanwhile is cut there.
+
+    Args:
+        request: Who asks decides how it is sent.
+        base, path: The job's directory, and the file below it.
+        shown_as: The type of a picture that a browser may show; it can do nothing else with it.
 
     Raises:
         Http404: There is no such file, or the path leads through a link or upward.
@@ -182,15 +191,33 @@ def download(request: HttpRequest, base: Path, path: str) -> StreamingHttpRespon
     if not stat.S_ISREG(found.st_mode):
         os.close(descriptor)
         raise Http404(_("There is no such file."))
-    # Django closes the reader when the answer ends, also when the browser goes away.
-    kind = _AsyncReader if isinstance(request, ASGIRequest) else _SyncReader
-    reader = kind(descriptor, found.st_size)
-    response = StreamingHttpResponse(reader, content_type="application/octet-stream")
-    name = parts_of(path)[-1]
-    plain = "".join(c if c.isascii() and (c.isalnum() or c in "._- ") else "_" for c in name)
-    disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
-    response["Content-Disposition"] = disposition
+    way = "inline" if shown_as else "attachment"
+    response = streamed(request, _Reader(descriptor, found.st_size), parts_of(path)[-1], way=way)
+    response["Content-Type"] = shown_as or "application/octet-stream"
     response["Content-Length"] = str(found.st_size)
+    return response
+
+
+class Pieces(Protocol):
+    """What is sent piece by piece."""
+
+    def piece(self) -> bytes:
+        """The next piece, b"" at the end."""
+
+    def close(self) -> None:
+        """Let go of what is open; idempotent."""
+
+
+def streamed(
+    request: HttpRequest, pieces: Pieces, name: str, *, way: str = "attachment"
+) -> StreamingHttpResponse:
+    """Send what came out of a job under a name, so that nothing in it runs."""
+    # Django closes what it is given when the answer ends, also when the browser goes away.
+    kind = _AsyncPieces if isinstance(request, ASGIRequest) else _SyncPieces
+    response = StreamingHttpResponse(kind(pieces), content_type="application/octet-stream")
+    plain = "".join(c if c.isascii() and (c.isalnum() or c in "._- ") else "_" for c in name)
+    disposition = f"{way}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+    response["Content-Disposition"] = disposition
     response["Content-Security-Policy"] = CSP_OF_STRANGERS
     response["X-Content-Type-Options"] = "nosniff"
     response["Cross-Origin-Resource-Policy"] = "same-origin"
@@ -203,29 +230,40 @@ class _Reader:
     def __init__(self, descriptor: int, size: int) -> None:
         self._descriptor = descriptor
         self._left = size
+        self._lock = Lock()
 
     def piece(self) -> bytes:
         """The next piece, b"" at the end."""
-        if self._descriptor < 0 or not self._left:
-            return b""
-        piece = os.read(self._descriptor, min(CHUNK, self._left))
-        self._left = self._left - len(piece) if piece else 0
-        return piece
+        with self._lock:
+            if self._descriptor < 0 or not self._left:
+                return b""
+            piece = os.read(self._descriptor, min(CHUNK, self._left))
+            self._left = self._left - len(piece) if piece else 0
+            return piece
 
     def close(self) -> None:
-        """Close the descriptor; idempotent."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        """Close the descriptor, once a piece that is being read is read; idempotent."""
+        with self._lock:
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+                self._descriptor = -1
 
 
-class _SyncReader(_Reader):
+class _SyncPieces:
+    def __init__(self, pieces: Pieces) -> None:
+        self._pieces = pieces
+        self.close = pieces.close
+
     def __iter__(self) -> Iterator[bytes]:
-        while piece := self.piece():
+        while piece := self._pieces.piece():
             yield piece
 
 
-class _AsyncReader(_Reader):
+class _AsyncPieces:
+    def __init__(self, pieces: Pieces) -> None:
+        self._pieces = pieces
+        self.close = pieces.close
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        while piece := await asyncio.to_thread(self.piece):
+        while piece := await asyncio.to_thread(self._pieces.piece):
             yield piece
