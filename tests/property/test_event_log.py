@@ -25,8 +25,9 @@ text = st.text(
 @st.composite
 def events(draw: st.DrawFn) -> str:
     """One event as HTCondor writes it."""
-    kind = draw(st.sampled_from((0, 1, 4, 5, 6, 7, 9, 10, 11, 12, 13, 22, 23, 24)))
-    job = f"{draw(st.integers(1, 99999)):03d}.{draw(st.integers(0, 99999)):03d}.000"
+    kind = draw(st.sampled_from((0, 1, 4, 5, 6, 7, 9, 10, 11, 12, 13, 22, 23, 24, 35, 36, 37, 38)))
+    proc = "-01" if kind >= 35 else f"{draw(st.integers(0, 99999)):03d}"
+    job = f"{draw(st.integers(1, 99999)):03d}.{proc}.000"
     stamp = datetime.fromtimestamp(draw(st.integers(1_500_000_000, 2_000_000_000)), UTC)
     host = "<10.0.0.1:9618?addrs=10.0.0.1-9618&alias=ep.example.org&sock=startd_1>"
     why = draw(text)
@@ -73,6 +74,10 @@ def events(draw: st.DrawFn) -> str:
         f"    starter address: {host}\n",
         24: f"Job reconnection failed\n    {why}\n    Can not reconnect to slot1@ep.example.org, "
         "rescheduling job\n",
+        35: f"Cluster submitted from host: {host}\n    oceanid note {code}\n",
+        36: f"Cluster removed\n\tMaterialized {code} jobs from {code} items.\tComplete\n",
+        37: f"Job Materialization Paused\n\t{why}\n\tPauseCode 1\n\tHoldCode 1\n",
+        38: f"Job Materialization Resumed\n\t{why}\n",
     }[kind]
     return f"{kind:03d} ({job}) {stamp:%Y-%m-%d %H:%M:%S} {body}...\n"
 

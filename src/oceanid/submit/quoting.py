@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from oceanid.errors import InvalidSpecification
 
 _BLANKS = " \t\r\n"
+# A dollar sign is given to HTCondor as $(DOLLAR); it must not stand before the rest of that again.
+_ESCAPES_ALIKE = re.compile(r"\$(?=\(DOLLAR)", re.IGNORECASE)
 _NEEDS_QUOTES = re.compile(r"[ \t\r\n']")
 
 
@@ -128,9 +130,15 @@ def _split_new(text: str, what: str) -> list[str]:
 
 
 def _quoted(word: str) -> str:
-    if word and not _NEEDS_QUOTES.search(word):
+    if word and not _NEEDS_QUOTES.search(word) and not _ESCAPES_ALIKE.search(word):
         return word
-    return "'" + word.replace("'", "''") + "'"
+    return (
+        "$".join(
+            "'" + piece.replace("'", "''") + "'" if piece else ""
+            for piece in _ESCAPES_ALIKE.split(word)
+        )
+        or "''"
+    )
 
 
 def _wrap(words: Iterable[str]) -> str:

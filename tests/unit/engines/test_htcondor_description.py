@@ -15,12 +15,13 @@ BATCH = uuid.UUID("6f3e51cb-3d1e-4a6c-9d0e-2f8f5f0f3a11")
 PLAIN = TaskSpec("/bin/sh", ("-c", "true"), initialdir="/job", stdout="/job/o", stderr="/job/e")
 
 
-def descriptions(*specs: TaskSpec, label: str = "") -> list[Description]:
+def descriptions(*specs: TaskSpec, label: str = "", factories: bool = False) -> list[Description]:
     items = tuple(BatchItem(proc, f"key.{proc}", spec) for proc, spec in enumerate(specs))
     batch = BatchSpec(BATCH, items, Resources(), label)
     return describe(
-        batch, folder="/s/b/1", log="/s/log/1", placed=lambda item: Placed(item.spec.executable)
-    )
+        batch, folder="/s/b/1", log="/s/log/1", placed=lambda item: Placed(item.spec.executable),
+        factories=factories,
+    )  # fmt: skip
 
 
 def text(*specs: TaskSpec, label: str = "") -> str:
@@ -133,3 +134,50 @@ def test_what_is_passed_on_keeps_its_match_expressions_but_no_macros_of_ours() -
 
 def test_the_label_is_one_line() -> None:
     assert "batch_name = a b" in text(PLAIN, label="a\nb")
+
+
+def _given(*arguments: str) -> TaskSpec:
+    return replace(PLAIN, arguments=arguments)
+
+
+def test_many_tasks_alike_are_left_to_the_schedd_to_make() -> None:
+    many = [_given("x", str(number)) for number in range(1000)]
+    (made,) = descriptions(*many, factories=True)
+    assert made.is_late
+    assert "max_materialize = 1000" in made.text.splitlines()
+    (plain,) = descriptions(*many)
+    assert not plain.is_late
+    assert "max_materialize" not in plain.text
+
+
+@pytest.mark.parametrize(
+    "specs",
+    [
+        [PLAIN] * 99,
+        [PLAIN] * 2501,
+        [_given(f"${number}") for number in range(200)],
+        [replace(PLAIN, environment=(("A", "$HOME"),))] * 200,
+        [replace(PLAIN, environment=(("A", f"'{number % 3}"),)) for number in range(200)],
+        [replace(PLAIN, passthrough=(("rank", str(number)),)) for number in range(200)],
+        [replace(PLAIN, passthrough=(("universe", "grid"),))] * 200,
+        [replace(PLAIN, transfer_files=False, initialdir=f"/j/{at}") for at in range(200)],
+    ],
+    ids=["few", "very-many", "dollars", "dollar", "macros", "policies", "universe", "directories"],
+)
+def test_what_the_schedd_might_not_make_as_it_was_meant_is_made_at_once(
+    specs: list[TaskSpec],
+) -> None:
+    (made,) = descriptions(*specs, factories=True)
+    assert not made.is_late
+    assert "max_materialize" not in made.text
+
+
+def test_a_dollar_sign_in_an_array_that_is_made_little_by_little_is_refused() -> None:
+    late = replace(_given("$x"), passthrough=(("max_idle", "5"),))
+    with pytest.raises(EngineError, match="dollar sign"):
+        descriptions(*[late] * 20)
+
+
+def test_no_macro_ends_with_a_backslash_that_would_take_the_next_line_along() -> None:
+    specs = [replace(PLAIN, environment=(("A", f"{number} \\"),)) for number in range(3)]
+    assert not [line for line in text(*specs).splitlines() if line.endswith("\\")]

@@ -151,15 +151,28 @@ def test_memory_is_told_while_it_runs_and_moves_nothing() -> None:
     assert (seen.moves, seen.state, seen.usage.peak_memory_mib) == (False, TaskState.RUNNING, 64.0)
 
 
+def _no_factories(command: Command) -> tuple[int, ...]:
+    return ()
+
+
+def test_what_means_a_factory_asks_its_own_ad_and_what_does_not_only_jobs() -> None:
+    command = Command(Verb.STOP, Handle(BATCH, {}), (0, 1))
+    (jobs,) = queue._constraints(_no_factories, [command])
+    assert "ProcId >= 0" in jobs
+    (both,) = queue._constraints(lambda _: (17,), [command])
+    assert "ClusterId =?= 17 && ProcId =?= undefined" in both
+    assert "ProcId >= 0" in both
+
+
 def test_commands_name_their_tasks_in_ranges_and_few_constraints() -> None:
     handle = Handle(BATCH, {})
     command = Command(Verb.STOP, handle, (*range(5000), 7000))
-    (constraint,) = queue._constraints([command, command])
+    (constraint,) = queue._constraints(_no_factories, [command, command])
     assert constraint.count(str(BATCH)) == 1
     assert "OceanidProc >= 0 && OceanidProc <= 4999" in constraint
     assert "OceanidProc == 7000" in constraint
     scattered = Command(Verb.STOP, handle, tuple(range(0, 100_000, 2)))
-    assert all(len(each) < 100_000 for each in queue._constraints([scattered]))
+    assert all(len(each) < 100_000 for each in queue._constraints(_no_factories, [scattered]))
 
 
 def test_a_stream_is_cut_into_looks_whatever_its_pieces() -> None:

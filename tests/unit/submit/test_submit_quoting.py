@@ -77,3 +77,11 @@ def test_environment_without_a_name_or_value_is_refused(text: str) -> None:
 def test_formats_are_the_new_syntax() -> None:
     assert format_arguments(["a", "b c", "it's", "", '"']) == "\"a 'b c' 'it''s' '' \"\"\""
     assert format_environment({"A": "1", "B": "x y"}) == "\"A=1 'B=x y'\""
+
+
+@pytest.mark.parametrize("word", ["$(DOLLAR)", "a $(DOLLAR)'$$(DollarDollar)", "$$(DOLLARDOLLAR)"])
+def test_what_looks_like_an_escape_is_broken_by_quotes_and_read_back_as_it_was(word: str) -> None:
+    written = format_arguments([word, "b"])
+    assert "$(DOLLAR" not in written.upper()
+    assert parse_arguments(written) == (word, "b")
+    assert parse_environment(format_environment({"A": word})) == (("A", word),)

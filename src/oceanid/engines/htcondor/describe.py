@@ -9,7 +9,7 @@ processor time for 10,000 of them, and 1.4 s for as many lines of text.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +25,12 @@ _DOLLARS = re.compile(r"\$+")
 _MACRO = re.compile(r"(?<!\$)\$(?=[A-Za-z_]*\()")
 _PLAIN = re.compile(r"[A-Za-z0-9_./:@%+=~-]+")
 _FEW: Final = 32
+FACTORY: Final = range(100, 2501)
+"""How many tasks alike are handed over for the schedd to make them into jobs by itself: of 1,000 it
+takes them in 0.04 s, where one by one takes 0.5 s. Of 10,000 it makes jobs three times as slowly,
+and does nothing else meanwhile."""
+
+_ANYWHERE = frozenset({"", "vanilla", "docker", "container"})
 _OWN = frozenset({"universe", "append_files", "preserve_relative_paths"})
 
 
@@ -50,14 +56,21 @@ class Description:
     Args:
         text: The description with its item data.
         procs: The batch's numbers of its procs, in order.
+        is_late: Whether the schedd makes jobs of it little by little.
     """
 
     text: str
     procs: tuple[int, ...]
+    is_late: bool = False
 
 
 def describe(
-    batch: BatchSpec, *, folder: str, log: str, placed: Callable[[BatchItem], Placed]
+    batch: BatchSpec,
+    *,
+    folder: str,
+    log: str,
+    placed: Callable[[BatchItem], Placed],
+    factories: bool = False,
 ) -> list[Description]:
     """The descriptions of a batch: one for all tasks that share a shape.
 
@@ -66,6 +79,7 @@ def describe(
         folder: Its folder on the submit host, where its outputs land in ``o/N``.
         log: The event log on the submit host.
         placed: Where a task's files lie there.
+        factories: Whether many tasks alike may be handed over for the schedd to make into jobs.
 
     Raises:
         EngineError: A value can't be written in HTCondor's language.
@@ -73,13 +87,12 @@ def describe(
     shapes: dict[tuple[object, ...], list[BatchItem]] = {}
     for item in batch.items:
         shapes.setdefault(_shape(item), []).append(item)
-    return [
-        Description(
-            _Writer(batch, items, folder=folder, log=log, placed=placed).text(),
-            tuple(item.proc for item in items),
-        )
-        for items in shapes.values()
-    ]
+    made = []
+    for items in shapes.values():
+        writer = _Writer(batch, items, folder=folder, log=log, placed=placed)
+        text = writer.text(factory=factories)
+        made.append(Description(text, tuple(item.proc for item in items), writer.is_late))
+    return made
 
 
 def literal(text: str) -> str:
@@ -105,6 +118,7 @@ def _shape(item: BatchItem) -> tuple[object, ...]:
         tuple(name for name, _ in spec.passthrough),
         passed.get("universe", ""),
         passed.get("max_idle", ""),
+        passed.get("max_materialize", ""),
         spec.transfer_files,
         spec.transfer_executable,
         bool(spec.executable),
@@ -139,14 +153,27 @@ class _Writer:
             ("n", [str(item.proc) for item in items]),
             ("key", [item.key for item in items]),
         ]
+        passed = dict(items[0].spec.passthrough)
+        self.is_late = "max_idle" in passed or "max_materialize" in passed
 
-    def text(self) -> str:
+    def text(self, *, factory: bool) -> str:
         """The whole description."""
         self._what_to_run()
         self._files()
         self._requests()
         self._passed_on()
         self._own()
+        # What a schedd makes into jobs is expanded twice: a dollar sign can't be told from a macro.
+        has_dollars = any("$(DOLLAR" in line for line in self._every_value())
+        if self.is_late and has_dollars:
+            raise EngineError(
+                "A dollar sign in a value can't be given to HTCondor together with max_idle.",
+                hint="Leave out max_idle and max_materialize, or pass the value in a file.",
+                code="not-expressible",
+            )
+        if factory and not has_dollars and self._may_be_made_there():
+            self._say("max_materialize", str(len(self._items)))
+            self.is_late = True
         fields = [*self._fields, *self._free]
         names = ",".join(name for name, _ in fields)
         rows = zip(*(values for _, values in fields), strict=True)
@@ -159,6 +186,27 @@ class _Writer:
                 ")",
                 "",
             ]
+        )
+
+    def _every_value(self) -> Iterator[str]:
+        yield from self._macros
+        yield from self._lines
+        for _, values in self._free:
+            yield from values
+
+    def _may_be_made_there(self) -> bool:
+        """Whether nothing can go wrong with a later task that would not with the first, which
+        condor_submit looks at: an error found later would hold the rest."""
+        specs = [item.spec for item in self._items]
+        first = specs[0]
+        return (
+            len(specs) in FACTORY
+            and not self.is_late
+            and not self._macros
+            and dict(first.passthrough).get("universe", "") in _ANYWHERE
+            and all(spec.passthrough == first.passthrough for spec in specs)
+            # An absolute initialdir from item data is not understood there.
+            and (first.transfer_files or all(s.initialdir == first.initialdir for s in specs))
         )
 
     def _say(self, command: str, value: str) -> None:
@@ -180,9 +228,10 @@ class _Writer:
             self._free.append((f"v{number}", given))
         else:
             numbers = {value: str(at) for at, value in enumerate(distinct)}
-            self._macros += [f"V{number}_{at} = {value}" for value, at in numbers.items()]
+            # With its end: a line that ends with a backslash would go on with the next one.
+            self._macros += [f"V{number}_{at} = {value}{end}" for value, at in numbers.items()]
             self._fields.append((f"v{number}", [numbers[value] for value in given]))
-            self._say(command, f"$(V{number}_$(v{number})){end}")
+            self._say(command, f"$(V{number}_$(v{number}))")
             return
         self._say(command, f"$(v{number}){end}")
 

@@ -17,6 +17,7 @@ from oceanid.engines.htcondor.check import look
 from oceanid.engines.htcondor.dagfiles import dag_files, dag_folders
 from oceanid.engines.htcondor.describe import Description, describe, string
 from oceanid.engines.htcondor.ends import Ends
+from oceanid.engines.htcondor.factory import Factories
 from oceanid.engines.htcondor.holds import LATE_REASON
 from oceanid.engines.htcondor.idle import Idle
 from oceanid.engines.htcondor.ledger import Ledger
@@ -45,6 +46,10 @@ from oceanid.states import TaskState
 
 MOST_LOG_BYTES: Final = 64 << 20
 """A generation of the event log that is larger is followed by a new one."""
+
+FACTORIES_SINCE: Final = (9, 0, 0)
+"""The first stable version in which a schedd makes jobs by itself without being told to allow it
+(HTCondor manual, "Version 9.0"; SCHEDD_ALLOW_LATE_MATERIALIZE)."""
 
 _TASKS_A_LOOK: Final = 10_000
 # condor_tail knows no place to begin at and tells no size: so all is read there, and only what is
@@ -114,6 +119,7 @@ class HTCondorEngine(Engine):
         self._remote = Remote(self._shell, self._directory)
         self._ledger = Ledger(self._remote)
         self._stager = Stager(self._remote)
+        self._factories = Factories(self._remote, self._ledger, self._ask)
         self._watcher: Watcher | None = None
         self._ends: Ends | None = None
 
@@ -136,13 +142,16 @@ class HTCondorEngine(Engine):
 
     async def submit(self, batch: BatchSpec) -> Handle:
         """Bring the inputs, and submit the batch under its fence."""
-        base = (await self._remote.host()).base
+        host = await self._remote.host()
+        base = host.base
         folder, log = f"{base}/b/{batch.batch}", self._log()
         staged = await self._stager.stage(batch, folder)
         written = await asyncio.to_thread(
-            _written, batch, folder=folder, log=f"{base}/{log}", staged=staged
-        )
-        manifest = Manifest.of(batch, written.orders)
+            _written, batch, folder=folder, log=f"{base}/{log}", staged=staged,
+            factories=host.version >= FACTORIES_SINCE,
+        )  # fmt: skip
+        late = [at for at, each in enumerate(written.descriptions) if each.is_late]
+        manifest = Manifest.of(batch, written.orders, late)
         handle = await fence.submit(
             self._remote,
             batch.batch,
@@ -174,6 +183,7 @@ class HTCondorEngine(Engine):
         watcher = Watcher(
             self._remote, self._ledger, ends, cursor,
             remove=self._take_off, hold_late=self._hold_late, idle=idle,
+            factories=self._factories,
         )  # fmt: skip
         self._watcher, self._ends = watcher, ends
         looking = asyncio.create_task(idle.run())
@@ -202,7 +212,9 @@ class HTCondorEngine(Engine):
 
     async def command(self, commands: Sequence[Command]) -> None:
         """Have the schedd hold, release or remove the jobs, in bulk."""
-        await queue.ask(self._remote, commands)
+        await self._know([command.handle for command in commands])
+        await self._factories.wish(commands)
+        await self._ask(commands)
 
     async def tail(self, handle: Handle, proc: int, stream: str, offset: int, limit: int) -> Piece:
         """Read a task's output where it is now: on the machine that it runs on, on the submit
@@ -334,11 +346,14 @@ class HTCondorEngine(Engine):
 
     async def _take_off(self, tasks: Sequence[tuple[UUID, int]]) -> None:
         """Remove jobs that are held for their wall time: they have failed."""
-        await queue.ask(self._remote, _commands(Verb.STOP, tasks))
+        await self._ask(_commands(Verb.STOP, tasks))
 
     async def _hold_late(self, tasks: Sequence[tuple[UUID, int]]) -> None:
         """Hold jobs that HTCondor let run for longer than they may: it looks now and then only."""
         await queue.ask(self._remote, _commands(Verb.PAUSE, tasks), reason=LATE_REASON)
+
+    async def _ask(self, commands: Sequence[Command]) -> None:
+        await queue.ask(self._remote, commands, factories=self._factories.meant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,11 +366,13 @@ class _Written:
     files: dict[str, bytes] = field(default_factory=dict)
 
 
-def _written(batch: BatchSpec, *, folder: str, log: str, staged: Staged) -> _Written:
+def _written(
+    batch: BatchSpec, *, folder: str, log: str, staged: Staged, factories: bool
+) -> _Written:
     """Write a batch's descriptions, or a workflow for DAGMan."""
     folders = [f"o/{item.proc}" for item in batch.items]
     if batch.dag is None:
-        made = describe(batch, folder=folder, log=log, placed=staged.placed)
+        made = describe(batch, folder=folder, log=log, placed=staged.placed, factories=factories)
         return _Written(made, [each.procs for each in made], folders)
     files = dag_files(
         batch, batch.dag, folder=folder, log=log, placed=staged.placed, scripts=staged.scripts

@@ -10,11 +10,11 @@ from enum import IntEnum
 from typing import Final
 
 _HEADER = re.compile(
-    rb"(\d{3}) \((\d{1,10})\.(\d{1,10})\.(\d{1,10})\) "
+    rb"(\d{3}) \((\d{1,10})\.(-?\d{1,10})\.(\d{1,10})\) "
     rb"(?:(\d{4})-(\d\d)-(\d\d)[ T]|(\d\d)/(\d\d) )"
     rb"(\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?(Z?) ?(.*)"
 )
-_GLUED = re.compile(rb"\(\d{1,10}\.\d{1,10}\.\d{1,10}\) (?:\d{4}-\d\d-\d\d|\d\d/\d\d)[ T]\d\d:")
+_GLUED = re.compile(rb"\(\d{1,10}\.-?\d{1,10}\.\d{1,10}\) (?:\d{4}-\d\d-\d\d|\d\d/\d\d)[ T]\d\d:")
 """The beginning of an event in the middle of a line: the one before it was torn there."""
 _LONGEST: Final = 1 << 20
 """No event is longer than this; what claims to be is garbage."""
@@ -240,6 +240,8 @@ _SLOT = re.compile(r"SlotName:\s*(\S+)")
 _ALIAS = re.compile(r"[?&]alias=([^&>]+)")
 _SINFUL = re.compile(r"<\[?([^>?\]]+?)\]?(?::\d+)?(?:\?[^>]*)?>")
 _TO = re.compile(r"host: (.*)$")
+_MATERIALISED = re.compile(r"Materialized (\d+) jobs")
+_PAUSE_CODE = re.compile(r"PauseCode (-?\d+)")
 _MEMORY = re.compile(r"(\d+)\s+-\s+MemoryUsage of job \(MB\)")
 
 
@@ -277,6 +279,26 @@ def hold(event: LogEvent) -> tuple[str, int, int]:
 def reason(event: LogEvent) -> str:
     """The free text of an event, for example why a job was removed."""
     return next((line for line in event.body if line), "")
+
+
+def materialised(event: LogEvent) -> int | None:
+    """How many jobs a cluster had been made into when it was removed."""
+    for line in event.body:
+        if match := _MATERIALISED.match(line):
+            return int(match[1])
+    return None
+
+
+def pause(event: LogEvent) -> tuple[str, bool]:
+    """Why no more jobs are made of a cluster: HTCondor's words, and whether somebody holds it."""
+    words: list[str] = []
+    is_held = False
+    for line in event.body:
+        if line.startswith("HoldCode "):
+            is_held = True
+        elif line and not _PAUSE_CODE.fullmatch(line):
+            words.append(line)
+    return " ".join(words), is_held
 
 
 def machine(event: LogEvent) -> str:

@@ -127,6 +127,28 @@ class Ledger:
         manifest = self._manifests.get(batch)
         return set(manifest.entries) if manifest is not None else set()
 
+    def clusters(self, batch: UUID) -> list[tuple[int, list[int]]]:
+        """A batch's clusters, each with its tasks' numbers in the order of its procs."""
+        manifest = self._manifests.get(batch)
+        if manifest is None or manifest.plan is not None:
+            return []
+        return list(zip(self._order.get(batch, []), manifest.orders, strict=False))
+
+    def factories(self, batch: UUID) -> list[tuple[int, list[int]]]:
+        """Those of a batch's clusters that are made into jobs little by little."""
+        manifest = self._manifests.get(batch)
+        if manifest is None or not manifest.late:
+            return []
+        return [each for at, each in enumerate(self.clusters(batch)) if at in manifest.late]
+
+    def behind(self, cluster: int, made: int) -> list[tuple[UUID, int]]:
+        """The tasks of a cluster behind its first ``made`` ones."""
+        batch = self._clusters.get(cluster)
+        if batch is None:
+            return []
+        found = dict(self.clusters(batch)).get(cluster, [])
+        return [(batch, number) for number in found[made:]]
+
     async def resolve(self, clusters: set[int]) -> None:
         """Find out about clusters that nothing is known of."""
         asked = " ".join(str(cluster) for cluster in sorted(clusters))

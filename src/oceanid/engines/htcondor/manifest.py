@@ -78,6 +78,7 @@ class Manifest:
         batch: The batch.
         entries: Its tasks by number.
         orders: For each cluster that it became, the tasks' numbers in the order of its procs.
+        late: Which of these clusters are made into jobs little by little.
         plan: What is to be known of the workflow that it is; None for other batches.
     """
 
@@ -87,14 +88,18 @@ class Manifest:
         entries: dict[int, Entry],
         orders: Sequence[Sequence[int]],
         plan: Plan | None = None,
+        late: Sequence[int] = (),
     ) -> None:
         self.batch = batch
         self.entries = entries
         self.orders = [list(order) for order in orders]
         self.plan = plan
+        self.late = frozenset(late)
 
     @classmethod
-    def of(cls, batch: BatchSpec, orders: Sequence[Sequence[int]]) -> Manifest:
+    def of(
+        cls, batch: BatchSpec, orders: Sequence[Sequence[int]], late: Sequence[int] = ()
+    ) -> Manifest:
         """The manifest of a batch that is about to be submitted."""
         kinds: dict[Wanted, Wanted] = {}
         entries = {}
@@ -104,7 +109,7 @@ class Manifest:
                 kinds.setdefault(wanted, wanted), item.spec.stdout, item.spec.stderr
             )
         plan = None if batch.dag is None else Plan.of(batch.dag)
-        return cls(batch.batch, entries, orders, plan)
+        return cls(batch.batch, entries, orders, plan, late)
 
     def dump(self) -> bytes:
         """As a file."""
@@ -120,6 +125,8 @@ class Manifest:
             "kinds": [_kind_to_json(kind) for kind in kinds],
             "tasks": rows,
         }
+        if self.late:
+            plain["late"] = sorted(self.late)
         if self.plan is not None:
             plain["dag"] = {"proc": self.plan.proc, "nodes": self.plan.nodes}
         return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode(
@@ -141,7 +148,7 @@ class Manifest:
             plan = None
             if dag := plain.get("dag"):
                 plan = Plan(dag["proc"], tuple((n[0], n[1], n[2]) for n in dag["nodes"]))
-            return cls(UUID(plain["batch"]), entries, orders, plan)
+            return cls(UUID(plain["batch"]), entries, orders, plan, plain.get("late", ()))
         except (ValueError, KeyError, TypeError, IndexError) as problem:
             raise EngineError(
                 "A batch's manifest on the submit host can't be read.",

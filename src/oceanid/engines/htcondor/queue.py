@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from oceanid.engines.htcondor.describe import string
@@ -31,8 +31,8 @@ _VERBS: Final = {
 _ONLY: Final = {
     Verb.STOP: "JobStatus =!= 3",
     Verb.PAUSE: "JobStatus =!= 3 && JobStatus =!= 4 && JobStatus =!= 5",
-    Verb.RESUME: "JobStatus =?= 5 && HoldReason =!= undefined && "
-    "(HoldReasonCode =!= 16)",
+    Verb.RESUME: "(JobStatus =?= 5 && HoldReason =!= undefined && HoldReasonCode =!= 16 || "
+    "JobMaterializePaused =?= 1)",
 }  # fmt: skip
 
 
@@ -67,14 +67,26 @@ def of_batches(batches: Iterable[object]) -> str:
     return " || ".join(f"OceanidBatch =?= {string(str(batch))}" for batch in batches) or "false"
 
 
-async def ask(remote: Remote, commands: Sequence[Command], *, reason: str = PAUSE_REASON) -> None:
+async def ask(
+    remote: Remote,
+    commands: Sequence[Command],
+    *,
+    reason: str = PAUSE_REASON,
+    factories: Callable[[Command], Iterable[int]] = lambda _: (),
+) -> None:
     """Have commands carried out, one run of each kind; jobs that are not there don't matter.
+
+    Args:
+        remote: The submit host.
+        commands: What is asked; of some tasks of a batch, or of all of it.
+        reason: What a hold gives as its reason.
+        factories: The clusters that a command means with all that is no job of them yet.
 
     Raises:
         EngineUnavailable: The schedd can't be reached.
     """
     for verb, group in _in_order(commands):
-        for constraint in _constraints(group):
+        for constraint in _constraints(factories, group):
             await run(remote, verb, constraint, reason=reason)
 
 
@@ -101,11 +113,13 @@ def _in_order(commands: Sequence[Command]) -> Iterator[tuple[Verb, list[Command]
         yield group[0].verb, group
 
 
-def _constraints(commands: Sequence[Command]) -> Iterator[str]:
+def _constraints(
+    factories: Callable[[Command], Iterable[int]], commands: Sequence[Command]
+) -> Iterator[str]:
     """The jobs of the commands, in as few constraints as a command line takes."""
     parts: list[str] = []
     size = 0
-    for part in dict.fromkeys(each for command in commands for each in _parts(command)):
+    for part in dict.fromkeys(each for one in commands for each in _parts(factories, one)):
         if parts and size + len(part) > _MOST_CONSTRAINT:
             yield " || ".join(parts)
             parts, size = [], 0
@@ -115,11 +129,15 @@ def _constraints(commands: Sequence[Command]) -> Iterator[str]:
         yield " || ".join(parts)
 
 
-def _parts(command: Command) -> Iterator[str]:
+def _parts(factories: Callable[[Command], Iterable[int]], command: Command) -> Iterator[str]:
     batch = of_batches([command.handle.batch])
     if command.procs is None:
         yield f"({batch})"
         return
+    for cluster in factories(command):
+        yield f"({batch} && ClusterId =?= {cluster} && ProcId =?= undefined)"
+    # The ad of a whole cluster has the number of its first task, but is no job.
+    batch = f"{batch} && ProcId >= 0"
     ranges = list(_ranges(sorted(set(command.procs))))
     for begin in range(0, len(ranges), 500):
         which = " || ".join(

@@ -7,22 +7,22 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, tzinfo
-from heapq import heappop, heappush
+from datetime import UTC, tzinfo
 from time import monotonic
 from typing import Any, Final
 from uuid import UUID
 
 from oceanid.dags import NodeObservation
 from oceanid.engines.htcondor import meaning
+from oceanid.engines.htcondor.clocks import Clocks
 from oceanid.engines.htcondor.dagrun import DagRun, End, News
 from oceanid.engines.htcondor.dagwatch import Dags
 from oceanid.engines.htcondor.ends import Ends, Where
 from oceanid.engines.htcondor.eventlog import Kind, LogEvent, LogReader
+from oceanid.engines.htcondor.factory import OF_CLUSTERS, Factories
 from oceanid.engines.htcondor.follow import Piece, follow
 from oceanid.engines.htcondor.idle import Idle
 from oceanid.engines.htcondor.ledger import Ledger
-from oceanid.engines.htcondor.manifest import Entry
 from oceanid.engines.htcondor.remote import Remote
 from oceanid.specs import Observation, ObservationBatch
 from oceanid.states import TaskState
@@ -33,39 +33,7 @@ _CURSOR_S: Final = 15.0
 _TIDY_S: Final = 60.0
 _SUBMITS: Final = frozenset({Kind.SUBMIT, Kind.CLUSTER_SUBMIT})
 _ENDS: Final = frozenset({Kind.TERMINATED, Kind.NODE_TERMINATED})
-
-
-Task = tuple[UUID, int]
-
-
-class Clocks:
-    """When tasks that run will have run for too long."""
-
-    def __init__(self) -> None:
-        self._until: dict[Task, float] = {}
-        self._due: list[tuple[float, Task]] = []
-
-    def see(self, seen: Observation, entry: Entry | None) -> None:
-        """Take note of what was seen of a task."""
-        task = (seen.batch, seen.proc)
-        if seen.state is not TaskState.RUNNING:
-            self._until.pop(task, None)
-        elif entry is not None and entry.wanted.wall_time_s is not None:
-            ago = max(0.0, (datetime.now(UTC) - seen.at).total_seconds())
-            until = monotonic() + entry.wanted.wall_time_s + meaning.LATE_S - min(ago, 60.0)
-            self._until[task] = until
-            heappush(self._due, (until, task))
-
-    def late(self) -> list[Task]:
-        """The tasks whose time is over; each is told once."""
-        now = monotonic()
-        late = []
-        while self._due and self._due[0][0] <= now:
-            until, task = heappop(self._due)
-            if self._until.get(task) == until:
-                del self._until[task]
-                late.append(task)
-        return late
+_TOUCHING_MANIFESTS: Final = _ENDS | OF_CLUSTERS
 
 
 @dataclass(slots=True)
@@ -96,13 +64,15 @@ class Watcher:
         ends: Ends,
         cursor: Mapping[str, Any],
         *,
-        remove: Callable[[Sequence[Task]], Awaitable[None]],
-        hold_late: Callable[[Sequence[Task]], Awaitable[None]],
+        remove: Callable[[Sequence[tuple[UUID, int]]], Awaitable[None]],
+        hold_late: Callable[[Sequence[tuple[UUID, int]]], Awaitable[None]],
         idle: Idle,
+        factories: Factories,
     ) -> None:
         self._remote, self._ledger, self._ends = remote, ledger, ends
         self._cursor = cursor
         self._remove, self._hold_late, self._idle = remove, hold_late, idle
+        self._factories = factories
         self._zone: tzinfo = UTC
         self._files: dict[int, _File] = {}
         self._looks: asyncio.Queue[list[Piece]] = asyncio.Queue(maxsize=4)
@@ -110,8 +80,8 @@ class Watcher:
         self._told_at = monotonic()
         self._tidied_at = monotonic()
         self._moved = False
-        self._overdue: set[Task] = set()
-        self._removed: set[Task] = set()
+        self._overdue: set[tuple[UUID, int]] = set()
+        self._removed: set[tuple[UUID, int]] = set()
         self._clocks = Clocks()
         self._dags = Dags(ledger, cursor.get("dags") or {})
         self._nodes: list[NodeObservation] = []
@@ -203,6 +173,7 @@ class Watcher:
             await self._remove(list(self._overdue))
             self._removed |= self._overdue
             self._overdue.clear()
+        await self._factories.ask_again()
 
     def _read(self, look: Sequence[Piece]) -> list[tuple[_File, list[LogEvent]]]:
         found = []
@@ -229,12 +200,14 @@ class Watcher:
         for event in events:
             if event.kind in _SUBMITS:
                 self._ledger.noted(event)
+                self._factories.noted(event)
         unknown = {event.cluster for event in events if not self._ledger.knows(event.cluster)}
         if unknown:
             await self._ledger.resolve(unknown)
-        ending = {event.cluster for event in events if event.kind in _ENDS}
+        ending = {event.cluster for event in events if event.kind in _TOUCHING_MANIFESTS}
         batches = {self._ledger.batch_of(cluster) for cluster in ending} - {None}
         await self._ledger.load(batch for batch in batches if batch is not None)
+        await self._factories.learn(events)
 
     def _apply(self, file: _File, event: LogEvent) -> list[Observation]:
         is_again = event.start < file.before
@@ -242,6 +215,8 @@ class Watcher:
             file.applied = event.end
         elif event.start not in file.ended:
             return []
+        if event.kind in OF_CLUSTERS:
+            return self._factories.told(event)
         task = self._ledger.task_of(event.cluster, event.proc)
         if task is None:
             return []
@@ -321,6 +296,7 @@ class Watcher:
     def forget(self, batch: UUID) -> None:
         """Drop what is known of a batch."""
         self._dags.forget(batch)
+        self._factories.forget(batch)
 
     def _ended(self, file: _File, event: LogEvent, seen: Observation) -> list[Observation]:
         entry = self._ledger.entry(seen.batch, seen.proc)
