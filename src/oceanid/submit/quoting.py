@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from oceanid.errors import InvalidSpecification
 
 _BLANKS = " \t\r\n"
-# A dollar sign is given to HTCondor as $(DOLLAR); it must not stand before the rest of that again.
+# Its dollar sign becomes $(DOLLAR) and then a dollar sign, which must not make another of the rest.
 _ESCAPES_ALIKE = re.compile(r"\$(?=\(DOLLAR)", re.IGNORECASE)
 _NEEDS_QUOTES = re.compile(r"[ \t\r\n']")
 
@@ -40,9 +40,14 @@ def parse_arguments(text: str) -> tuple[str, ...]:
     return tuple(word.replace("\0", '"') for word in _words(plain))
 
 
-def format_arguments(arguments: Iterable[str]) -> str:
-    """Write arguments in the new syntax; :func:`parse_arguments` gives the same ones back."""
-    return _wrap(_quoted(argument) for argument in arguments)
+def format_arguments(arguments: Iterable[str], *, literally: bool = False) -> str:
+    """Write arguments in the new syntax; :func:`parse_arguments` gives the same ones back.
+
+    Args:
+        arguments: The arguments.
+        literally: Whether their dollar signs will be escaped as ``$(DOLLAR)`` afterwards.
+    """
+    return _wrap(_quoted(argument, literally) for argument in arguments)
 
 
 def parse_environment(text: str) -> tuple[tuple[str, str], ...]:
@@ -69,9 +74,14 @@ def parse_environment(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(variables.items())
 
 
-def format_environment(variables: Mapping[str, str]) -> str:
-    """Write variables in the new syntax; :func:`parse_environment` gives the same ones back."""
-    return _wrap(_quoted(f"{name}={value}") for name, value in variables.items())
+def format_environment(variables: Mapping[str, str], *, literally: bool = False) -> str:
+    """Write variables in the new syntax; :func:`parse_environment` gives the same ones back.
+
+    Args:
+        variables: The values by their names.
+        literally: Whether their dollar signs will be escaped as ``$(DOLLAR)`` afterwards.
+    """
+    return _wrap(_quoted(f"{name}={value}", literally) for name, value in variables.items())
 
 
 def _words(text: str) -> list[str]:
@@ -129,16 +139,12 @@ def _split_new(text: str, what: str) -> list[str]:
     return words
 
 
-def _quoted(word: str) -> str:
-    if word and not _NEEDS_QUOTES.search(word) and not _ESCAPES_ALIKE.search(word):
+def _quoted(word: str, literally: bool) -> str:
+    pieces = _ESCAPES_ALIKE.split(word) if literally else [word]
+    if word and len(pieces) == 1 and not _NEEDS_QUOTES.search(word):
         return word
-    return (
-        "$".join(
-            "'" + piece.replace("'", "''") + "'" if piece else ""
-            for piece in _ESCAPES_ALIKE.split(word)
-        )
-        or "''"
-    )
+    quoted = ("'" + each.replace("'", "''") + "'" if each else "" for each in pieces)
+    return "$".join(quoted) or "''"
 
 
 def _wrap(words: Iterable[str]) -> str:

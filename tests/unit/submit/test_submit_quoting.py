@@ -81,7 +81,7 @@ def test_formats_are_the_new_syntax() -> None:
 
 @pytest.mark.parametrize("word", ["$(DOLLAR)", "a $(DOLLAR)'$$(DollarDollar)", "$$(DOLLARDOLLAR)"])
 def test_what_looks_like_an_escape_is_broken_by_quotes_and_read_back_as_it_was(word: str) -> None:
-    written = format_arguments([word, "b"])
+    written = format_arguments([word, "b"], literally=True)
     assert "$(DOLLAR" not in written.upper()
     assert parse_arguments(written) == (word, "b")
-    assert parse_environment(format_environment({"A": word})) == (("A", word),)
+    assert parse_environment(format_environment({"A": word}, literally=True)) == (("A", word),)

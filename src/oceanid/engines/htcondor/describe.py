@@ -242,7 +242,10 @@ class _Writer:
         if first.executable:
             self._vary("executable", (literal(placed.executable) for placed in self._placed))
             self._say("transfer_executable", str(first.transfer_executable))
-        self._vary("arguments", (literal(format_arguments(each.arguments)) for each in specs))
+        self._vary(
+            "arguments",
+            (literal(format_arguments(each.arguments, literally=True)) for each in specs),
+        )
         self._environment()
         self._vary("kill_sig", (each.kill_signal for each in specs))
         given = dict(first.passthrough)
@@ -265,10 +268,10 @@ class _Writer:
                 number = len(self._fields) + len(self._free)
                 self._fields.append((f"v{number}", [each[name] for each in all_of]))
                 end += f" {name}=$(v{number})"
-            text = literal(format_environment(fixed))[:-1]
+            text = literal(format_environment(fixed, literally=True))[:-1]
             self._say("environment", text + end + key)
             return
-        texts = [literal(format_environment(each))[:-1] for each in all_of]
+        texts = [literal(format_environment(each, literally=True))[:-1] for each in all_of]
         self._vary("environment", texts, end=key)
 
     def _files(self) -> None:
