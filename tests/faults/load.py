@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,7 @@ class Wanted:
         processes: How many there are.
         seconds: How long each takes.
         code: How each exits; of an array its number modulo 3 counts instead.
+        more: What else its submit description has; jobs that differ in it differ in shape.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Wanted:
     processes: int = 1
     seconds: float = 0.05
     code: int = 0
+    more: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def json(self) -> dict[str, Any]:
@@ -137,7 +139,7 @@ def attributes(wanted: Wanted) -> dict[str, Any]:
     found = _attributes(wanted, wanted.name, wanted.kind) | {"num_jobs": wanted.processes}
     if wanted.kind == "again":
         found["max_retries"] = 2
-    return found
+    return found | dict(wanted.more)
 
 
 def nodes(wanted: Wanted) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -66,18 +66,25 @@ class Grounds:
         """Start a supervisor."""
         return self.place.start("supervise")
 
-    def submit(self, count: int = JOBS, *, seconds: float = 1.0) -> list[int]:
-        """Execute jobs, some hundred at once; their ids."""
+    def wanted(self, count: int = JOBS, *, seconds: float = 1.0) -> list[Wanted]:
+        """So many more jobs."""
         begin = len(self.load)
-        more = [
+        return [
             Wanted(
                 f"job-{number}", "plain", str(self.script), str(self.ledger),
                 seconds=seconds, code=(0, 0, 0, 3)[number % 4],
             )
             for number in range(begin, begin + count)
         ]  # fmt: skip
+
+    def submit(self, count: int = JOBS, *, seconds: float = 1.0) -> list[int]:
+        """Execute jobs, some hundred at once; their ids."""
+        return self.execute(self.wanted(count, seconds=seconds))
+
+    def execute(self, more: Sequence[Wanted]) -> list[int]:
+        """Execute these jobs, some hundred at once; their ids."""
         ids: list[int] = []
-        for at in range(0, count, TOGETHER):
+        for at in range(0, len(more), TOGETHER):
             some = [each.json for each in more[at : at + TOGETHER]]
             asked = self.place.ask("submit", load=some, together=True, scheduler="pool")
             ids += [asked[each["name"]] for each in some]

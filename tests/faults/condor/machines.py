@@ -11,6 +11,20 @@ from tests.integration.running import eventually
 PORTAL = 254
 """This machine's number in the pool's network."""
 
+PROGRAM = "/usr/local/bin/condor_submit"
+AT_A_PART = """\
+#!/bin/sh
+real=/usr/bin/condor_submit
+case "$*" in *dry-run* | *dagman*) exec "$real" "$@" ;; *@part@*) ;; *) exec "$real" "$@" ;; esac
+mkdir /tmp/at/once 2>/dev/null || exec "$real" "$@"
+[ @how@ = before ] || "$real" "$@" >/dev/null 2>&1
+touch /tmp/at/now
+until [ -e /tmp/at/gone ]; do sleep 0.01; done
+[ @how@ = after ] || exec "$real" "$@"
+echo "ERROR: Failed to commit job submission into the queue." >&2
+exit 1
+"""
+
 
 class Machines:
     """The nodes of a running pool, with root's rights on each.
@@ -24,11 +38,13 @@ class Machines:
         self._control = list(control)
         self._portal = f"{address.rpartition('.')[0]}.{PORTAL}"
 
-    def run(self, script: str, *, on: str = "submit", timeout_s: float = 120) -> str:
+    def run(
+        self, script: str, *, on: str = "submit", timeout_s: float = 120, stdin: str = ""
+    ) -> str:
         """Run a script; what it said, whatever its exit code."""
         done = subprocess.run(
             [*self._control, "exec", on, "sh", "-c", script],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s,
+            input=stdin, capture_output=True, text=True, timeout=timeout_s,
         )  # fmt: skip
         return done.stdout.strip()
 
@@ -44,6 +60,22 @@ class Machines:
         wait = "until pgrep -x condor_submit >/dev/null; do :; done; pkill -STOP -x condor_schedd"
         return subprocess.Popen(
             [*self._control, "exec", "submit", "sh", "-c", wait], stdin=subprocess.DEVNULL
+        )
+
+    def kill_schedd_at(self, part: str, how: str) -> subprocess.Popen[bytes]:
+        """Kill the schedd just ``before`` or ``after`` it is given one part of one batch; the
+        process that does it.
+
+        The account finds another condor_submit before its own on its PATH.
+        """
+        self.run(
+            f"rm -rf /tmp/at && mkdir -m 777 /tmp/at && cat >{PROGRAM} && chmod 755 {PROGRAM}",
+            stdin=AT_A_PART.replace("@part@", part).replace("@how@", how),
+        )
+        kill = "until [ -e /tmp/at/now ]; do sleep 0.01; done; pkill -KILL -x condor_schedd"
+        return subprocess.Popen(
+            [*self._control, "exec", "submit", "sh", "-c", f"{kill}; touch /tmp/at/gone"],
+            stdin=subprocess.DEVNULL,
         )
 
     def schedd_answers(self) -> bool:
@@ -80,7 +112,7 @@ class Machines:
 
     def mend(self) -> None:
         """Undo whatever a test that failed has left."""
-        self.run("pkill -CONT -x condor_schedd")
+        self.run(f"rm -f {PROGRAM}; mkdir -p /tmp/at; touch /tmp/at/now; pkill -CONT condor_schedd")
         self.deliver()
         if not self.run("pgrep -x sshd"):
             self.start_ssh()
