@@ -25,7 +25,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 WORKERS = 2
-CONFIG = "FILESYSTEM_DOMAIN = pool.test\n"
+# A limit that is always used up, and machines that refuse a job that says so of itself.
+CONFIG = """\
+FILESYSTEM_DOMAIN = pool.test
+OCEANID_NONE_LIMIT = 0
+START = TARGET.Unwelcome =!= True
+"""
 CPUS = "16"
 
 

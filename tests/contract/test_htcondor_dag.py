@@ -342,3 +342,50 @@ def test_a_submission_whose_answer_was_lost_is_found_again_and_a_killed_dagman_r
             assert len(finals) == 1, finals
 
     on_pool(folder, scenario)
+
+
+def test_a_node_whose_jobs_are_materialised_little_by_little_is_a_node_as_any_other(
+    folder: Path,
+) -> None:
+    flow = Workflow(folder)
+    flow.add(
+        "A", *(f"echo {n} >> {folder}/ran; echo {n} > a{n}.txt" for n in range(8)),
+        tasks={"passthrough": (("max_idle", "2"),)},
+    )  # fmt: skip
+    flow.add("B", f"wc -l < {folder}/ran > {folder}/count", parents=("A",))
+
+    async def scenario(bench: Bench) -> None:
+        batch = flow.batch()
+        seen = await dags.run(bench, batch)
+        assert {each.state for each in seen.values()} == {TaskState.COMPLETE}, seen
+        assert sorted((folder / "ran").read_text().split()) == [str(n) for n in range(8)]
+        assert (folder / "count").read_text() == "8\n"
+        assert {(folder / f"a{n}.txt").read_text() for n in range(8)} == {
+            f"{n}\n" for n in range(8)
+        }
+        assert dags.states(bench, batch, "A") == [NodeState.RUNNING, DONE]
+
+    on_pool(folder, scenario)
+
+
+def test_a_node_whose_input_no_node_before_it_made_is_held_and_says_what_to_do(
+    folder: Path,
+) -> None:
+    flow = Workflow(folder)
+    flow.add("A", "true")
+    flow.add("B", "true", parents=("A",), tasks={"inputs": dags.inputs(folder, "never.txt")})
+
+    async def scenario(bench: Bench) -> None:
+        batch = flow.batch()
+        handle = await bench.engine.submit(batch)
+        held = await bench.until(batch, 1, TaskState.HELD)
+        assert held.reason_code == "missing-input" and "never.txt" in held.reason
+        assert "transfer_output_files" in held.hint and "resubmit" in held.hint
+        (swept,) = (
+            each for each in (await bench.engine.reconcile([handle])).observations if each.proc == 1
+        )
+        assert (swept.reason_code, swept.hint) == (held.reason_code, held.hint)
+        await bench.engine.command([Command(Verb.STOP, handle)])
+        await bench.ends(batch)
+
+    on_pool(folder, scenario)

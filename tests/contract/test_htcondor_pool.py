@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from oceanid.engines.htcondor import HTCondorEngine
+from oceanid.engines.htcondor import HTCondorEngine, watcher
 from oceanid.engines.testing import Bench, shell
 from oceanid.specs import Found, ObservationBatch, Transfer
 from oceanid.states import TaskState
@@ -186,5 +186,36 @@ def test_forgetting_takes_no_input_away_that_was_only_just_brought(folder: Path)
         await bench.engine._stager.stage(following, "unused")
         await bench.engine.forget([handle])
         assert len((await there(bench.engine, "ls store")).split()) == 1
+
+    on_pool(folder, scenario)
+
+
+def test_an_old_generation_of_the_log_goes_when_its_batches_are_forgotten(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher, "_TIDY_S", 0.5)
+    old = "log/20200101.0"
+
+    async def scenario(bench: Bench) -> None:
+        async def is_there() -> bool:
+            return old in await there(bench.engine, "ls log/*")
+
+        first = bench.batch(shell("true", folder))
+        handle = await bench.engine.submit(first)
+        await bench.ends(first)
+        await there(bench.engine, f"mv log/* {old}; echo {old} >b/{first.batch}/log")
+        await there(bench.engine, f"touch -d '3 hours ago' {old}")
+        second = bench.batch(shell("sleep 3", folder))
+        await bench.engine.submit(second)
+        await bench.ends(second)
+        assert await is_there(), "its batch is not forgotten"
+        await bench.engine.forget([handle])
+        async with asyncio.timeout(60):
+            while await is_there():
+                await asyncio.sleep(0.2)
+        third = bench.batch(shell("true", folder))
+        await bench.engine.submit(third)
+        assert (await bench.ends(third))[0].state is TaskState.COMPLETE
+        assert len((await there(bench.engine, "ls log")).split()) == 1
 
     on_pool(folder, scenario)

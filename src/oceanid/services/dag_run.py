@@ -7,7 +7,7 @@ itself (role DAG) ends last, and with it whatever has not ended by itself.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from django.db.models import F, QuerySet
@@ -16,7 +16,7 @@ from django.utils import timezone
 from oceanid.dags import NodeObservation
 from oceanid.models import EventKind, Job, Task, TaskRole, WorkflowNode
 from oceanid.services import events, workflow_run
-from oceanid.services.job_update import JobChange, apply_changes
+from oceanid.services.job_update import AT_WORK, JobChange, apply_changes, node_waits
 from oceanid.services.task_specs import Wanting
 from oceanid.services.workflow_run import FINAL, Run
 from oceanid.states import NodeState, TaskState, Wanted, node_can_move
@@ -116,10 +116,13 @@ def observe(seen: Sequence[NodeObservation]) -> bool:
 
 
 def tasks_changed(job: Job, tasks: Sequence[Seen], told: list[events.Event]) -> JobChange:
-    """Carry the changed tasks of a locked workflow over to it."""
+    """Carry tasks of a locked workflow over to it: those that changed, and those that wait."""
     at = max((t.completion_time for t in tasks if t.completion_time), default=timezone.now())
     run = Run(job, told, at)
     nodes = WorkflowNode.objects.in_bulk({task.node_id for task in tasks if task.node_id})
+    _wait(run, nodes, [task for task in tasks if not task.changed])
+    tasks = [task for task in tasks if task.changed]
+    run.change.rests = any(task.was.value in AT_WORK for task in tasks)
     for task in tasks:
         for state, sign in ((task.was, -1), (task.state, 1)):
             if state in _COUNTED:
@@ -133,7 +136,25 @@ def tasks_changed(job: Job, tasks: Sequence[Seen], told: list[events.Event]) -> 
     return run.save()
 
 
+def _wait(run: Run, nodes: Mapping[int, WorkflowNode], tasks: Sequence[Seen]) -> None:
+    """Tell why a node waits while none of its tasks runs."""
+    waiting = {task.node_id: task for task in tasks if task.node_id in nodes}
+    if not waiting:
+        return
+    at_work = Task.objects.filter(node_id__in=list(waiting), state__in=AT_WORK)
+    for pk in waiting.keys() - set(at_work.values_list("node_id", flat=True)):
+        node, task = nodes[pk or 0], waiting[pk]
+        if node.state == NodeState.RUNNING and task.attempt == node.attempt:
+            node.reason = task.reason
+            run.touched[node.pk] = node
+            told = node_waits(node.name, task.reason)
+            run.change.waits = (task.reason_code, told, task.hint)
+
+
 def _task_of(run: Run, node: WorkflowNode, task: Seen) -> None:
+    if task.state is TaskState.RUNNING and node.state == NodeState.RUNNING and node.reason:
+        node.reason = ""  # why it waited
+        run.touched[node.pk] = node
     if task.state is TaskState.HELD:
         run.change.tell(task.reason_code, f"Node “{node.name}”: {task.reason}", task.hint)
     if task.state.is_final and not task.was.is_final and task.attempt == node.attempt:

@@ -34,6 +34,7 @@ COUNTERS = (
 )  # fmt: skip
 REMOVED = "removed"
 """The reason of a process that the scheduler took off, whoever asked for it."""
+AT_WORK = [TaskState.RUNNING.value, TaskState.TRANSFERRING.value]
 COLUMNS = (
     *COUNTERS, "state", "custom_status", "status_message", "reason_code", "hint", "start_time",
     "completion_time", "due_at", "version",
@@ -52,6 +53,8 @@ class JobChange:
     hint: str = ""
     waits: tuple[str, str, str] | None = None
     """Why its tasks wait at their engine: code, reason and hint."""
+    rests: bool = False
+    """Whether something of it has stopped to run, so that others may be what it waits for."""
 
     def move(self, before: TaskState, after: TaskState) -> None:
         """Count one task out of one state and into another."""
@@ -149,19 +152,48 @@ def _move(job: Job, change: JobChange, told: list[events.Event]) -> None:
 def _wait(job: Job, change: JobChange, told: list[events.Event]) -> None:
     """Tell why a job waits for as long as all of it does."""
     is_ours = job.reason_code.startswith(IDLE)
-    if job.state != JobState.SUBMITTED:
+    if not (is_ours or change.waits or change.rests):
+        return
+    waits = change.waits
+    if job.spec.get("dag") and job.state == JobState.RUNNING:
+        waits = _why_all_wait(job, change)
+    elif job.state != JobState.SUBMITTED:
+        waits = None
+    elif waits is None:
+        return
+    if waits is None:
         if is_ours:
             job.reason_code = job.status_message = job.hint = ""
         return
-    now = (job.reason_code, job.status_message, job.hint)
-    if change.waits is None or change.waits == now or not (is_ours or not job.status_message):
+    if waits == (job.reason_code, job.status_message, job.hint) or not (
+        is_ours or not job.status_message
+    ):
         return
-    job.reason_code, job.status_message, job.hint = change.waits
+    job.reason_code, job.status_message, job.hint = waits
     told.append(
         events.job_event(
             job.pk, job.attempt, EventKind.NOTE, timezone.now(), message=job.status_message
         )
     )
+
+
+def _why_all_wait(job: Job, change: JobChange) -> tuple[str, str, str] | None:
+    """Why nodes wait of a workflow that its engine runs as a whole; None while anything runs."""
+    tasks = Task.objects.filter(job_id=job.pk, role=TaskRole.JOB.value)
+    if tasks.filter(state__in=AT_WORK).exists():
+        return None
+    if change.waits is not None:
+        return change.waits
+    waiting = tasks.filter(state=TaskState.SUBMITTED.value, reason_code__startswith=IDLE)
+    task = waiting.select_related("node").order_by("id").first()
+    if task is None or task.node is None:
+        return None
+    return task.reason_code, node_waits(task.node.name, task.reason), task.hint
+
+
+def node_waits(name: str, reason: str) -> str:
+    """What a workflow says of a node that waits."""
+    return f"Node “{name}” waits: {reason}"
 
 
 def counts_of(job: Job) -> Counts:

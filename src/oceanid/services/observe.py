@@ -309,8 +309,7 @@ def update_jobs(changed: Sequence[Seen], told: list[events.Event]) -> None:
     of_nodes: defaultdict[int, list[Seen]] = defaultdict(list)
     for task in changed:
         if task.node_id is not None or task.role == TaskRole.DAG:
-            if task.changed:
-                of_nodes[task.job_id].append(task)
+            of_nodes[task.job_id].append(task)
             continue
         change = plain[task.job_id]
         change.move(task.was, task.state)
@@ -325,8 +324,11 @@ def update_jobs(changed: Sequence[Seen], told: list[events.Event]) -> None:
     }
     changes = {pk: change for pk, change in plain.items() if pk in jobs}
     for pk, tasks in of_nodes.items():
-        if pk in jobs:
-            room = dag_run if dag_run.is_one(jobs[pk]) else workflow_run
-            changes[pk] = room.tasks_changed(jobs[pk], tasks, told)
+        if pk not in jobs:
+            continue
+        if dag_run.is_one(jobs[pk]):
+            changes[pk] = dag_run.tasks_changed(jobs[pk], tasks, told)
+        elif moved := [task for task in tasks if task.changed]:
+            changes[pk] = workflow_run.tasks_changed(jobs[pk], moved, told)
     apply_changes(jobs, changes, told)
     events.write(told)

@@ -146,6 +146,35 @@ def test_a_job_that_no_machine_can_run_says_why_until_it_runs(
         reaches(job, JobState.ABORTED, within_s=60)
 
 
+def test_what_the_pool_itself_has_against_a_job_is_told(
+    supervisor: Running, pool: Scheduler, on_pool: Shell
+) -> None:
+    pool.config = {**pool.config, "idle_after_s": 2, "idle_every_s": 3}
+    pool.save()
+    # The test pools have such a limit, and machines that refuse what says so of itself.
+    limited = on_pool("sleep 300", concurrency_limits="oceanid_none")
+    refused = on_pool("sleep 300", **{"+Unwelcome": True})
+    contained = on_pool("sleep 300", universe="container", container_image="docker://debian")
+    every = (limited, refused, contained)
+    for job in every:
+        job.execute()
+
+    def told() -> bool:
+        for job in every:
+            job.refresh_from_db()
+        return all(job.hint for job in every)
+
+    eventually(told, within_s=90, what="why they wait")
+    assert limited.reason_code == "idle-limit", limited.status_message
+    assert "oceanid_none" in limited.status_message.lower()
+    assert refused.reason_code == "idle-refused", refused.status_message
+    assert contained.reason_code == "idle-no-container", contained.status_message
+    for job in every:
+        job.stop()
+    for job in every:
+        reaches(job, JobState.ABORTED, within_s=60)
+
+
 def test_what_a_job_uses_is_told_while_it_runs_and_at_its_end(
     supervisor: Running, on_pool: Shell
 ) -> None:

@@ -231,6 +231,28 @@ def test_what_htcondor_refuses_is_told_and_nothing_ran(supervisor: Running, work
     assert "A" in job.status_message and "requirements" in job.status_message.lower()
 
 
+def test_a_workflow_whose_node_no_machine_can_run_says_which_and_why(
+    supervisor: Running, pool: Scheduler, workflow: Make
+) -> None:
+    pool.config = {**pool.config, "idle_after_s": 2, "idle_every_s": 3}
+    pool.save()
+    job = workflow()
+    job.add_node("small", attributes=line("true"))
+    job.add_node("giant", parents=["small"], attributes=line("true", request_memory="900 GB"))
+    job.execute()
+
+    def told_why() -> bool:
+        job.refresh_from_db()
+        return bool(job.hint)
+
+    eventually(told_why, within_s=120, what=f"why it waits: {told(job)}")
+    assert (job.status, job.reason_code) == ("Running", "idle-too-large")
+    assert "“giant” waits" in job.status_message and "921,600 MiB" in job.status_message
+    assert "921,600 MiB" in job.nodes.get(name="giant").reason
+    job.stop()
+    assert ends(job) == "Aborted"
+
+
 def test_scripts_are_refused_by_name_where_the_record_does_not_allow_them(
     pool: Scheduler, workflow: Make
 ) -> None:

@@ -29,6 +29,19 @@ Step    Matched  Condition
       0 match but are serving other users
       0 are able to run your job
 """
+# HTCondor 25.14 has other words.
+NEW_TEXT = """
+        Slots
+Step   Matched  Condition
+----- --------- ---------
+[0]           2  TARGET.Arch == "X86_64"
+[9]           2  TARGET.HasFileTransfer
+
+004.000:  Run analysis summary ignoring user priority.  Of 2 slots on 2 machines,
+      %d slots are rejected by your job's requirements
+      %d slots reject your job because of their own requirements
+      0 slots match and are willing to run your job
+"""
 FITS = Analysis(2, (("TARGET.Arch", 2),), 0, 0)
 
 
@@ -43,6 +56,8 @@ FITS = Analysis(2, (("TARGET.Arch", 2),), 0, 0)
         ({"analysis": Analysis.of(TEXT % (0, 2, 0))}, "idle-requirements", "plan9"),
         ({"analysis": Analysis.of(TEXT % (1, 2, 0))}, "idle-requirements", "all of them"),
         ({"analysis": Analysis.of(TEXT % (2, 0, 2))}, "idle-refused", "START"),
+        ({"analysis": Analysis.of(NEW_TEXT % (0, 2))}, "idle-refused", "START"),
+        ({"analysis": Analysis.of(NEW_TEXT % (2, 0))}, "idle-requirements", "all of them"),
         ({"analysis": Analysis(2, (('TARGET.FileSystemDomain == "x"', 0),), 2)},
          "idle-file-system", "file system"),
         ({"analysis": Analysis(2, (("TARGET.HasDocker", 0),), 2)}, "idle-no-container", "HasDock"),

@@ -59,7 +59,7 @@ def _seen(ads: Sequence[Mapping[str, Any]], batches: Mapping[str, UUID]) -> Foun
             continue
         seen = meaning.from_ad(ad, batch, number)
         if seen is not None:
-            found[batch][number] = seen
+            found[batch][number] = meaning.in_a_workflow(seen)
     return found
 
 

@@ -143,6 +143,19 @@ def judged(seen: Observation, success: int) -> Observation:
     return seen
 
 
+def in_a_workflow(seen: Observation) -> Observation:
+    """A hold of a task of a workflow: there an input that is missing was never made, and nobody
+    can put it where it is looked for."""
+    if seen.reason_code != "input-transfer" or "No such file" not in seen.reason:
+        return seen
+    return replace(
+        seen,
+        reason_code="missing-input",
+        hint="No node before it made that file. Name it in transfer_output_files of the one that "
+        "does, or put it into the workflow's directory; then stop the workflow and resubmit it.",
+    )
+
+
 def is_past_wall_time(seen: Observation) -> bool:
     """Whether HTCondor holds it for its wall time: it has failed, and is to be removed."""
     return seen.state is TaskState.ERROR and seen.reason_code in ("wall-time", "job-duration")

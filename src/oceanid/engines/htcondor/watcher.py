@@ -248,7 +248,7 @@ class Watcher:
         self, dag: DagRun, file: _File, event: LogEvent, seen: Observation
     ) -> list[Observation]:
         """What an event says of a task that DAGMan runs, or of DAGMan itself."""
-        task = (seen.batch, seen.proc)
+        task, seen = (seen.batch, seen.proc), meaning.in_a_workflow(seen)
         is_overdue = meaning.is_past_wall_time(seen)
         if seen.proc == dag.plan.proc:
             if not seen.state.is_final:

@@ -11,8 +11,8 @@ from oceanid.engines.htcondor.holds import Why
 from oceanid.specs import IDLE
 
 _CONDITION = re.compile(r"\[\d+\]\s+(\d+)\s+([^\s\[].*)")
-_OWN_REFUSAL = re.compile(r"(\d+) reject your job because of their own requirements")
-_REJECTED = re.compile(r"(\d+) (?:are|is) rejected by your job's requirements")
+_OWN_REFUSAL = re.compile(r"(\d+)(?: slots?)? rejects? your job because of their own requirements")
+_REJECTED = re.compile(r"(\d+)(?: slots?)? (?:are|is) rejected by your job's requirements")
 _CONSIDERED = re.compile(r"Of (\d+) (?:machines|slots)")
 _MOST_TEXT: Final = 300
 
