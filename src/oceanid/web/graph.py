@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from oceanid.states import NodeState
 
@@ -29,6 +30,7 @@ class Vertex:
         group: What nodes have in common that may be drawn as one: their category.
         count: How many nodes it stands for.
         tally: How many of them are in each state.
+        seconds: How long it took, or has taken so far; None when it has not begun.
     """
 
     id: int
@@ -38,6 +40,7 @@ class Vertex:
     group: str = ""
     count: int = 1
     tally: Mapping[str, int] = field(default_factory=dict)
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ class Box:
     vertex: Vertex
     x: float
     y: float
+    is_critical: bool = False
 
     @property
     def shares(self) -> list[tuple[float, float, str]]:
@@ -65,6 +69,22 @@ class Line:
 
     path: str
     is_done: bool
+    is_critical: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CriticalPath:
+    """The chain of nodes that takes the longest, and so decides when the workflow ends.
+
+    Args:
+        nodes: From the first to the last.
+        seconds: How long they took, and those that have not ended are expected to take.
+        is_known: Whether all of them have ended.
+    """
+
+    nodes: tuple[Vertex, ...]
+    seconds: float
+    is_known: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +97,7 @@ class Drawing:
     lines: tuple[Line, ...]
     is_grouped: bool
     nodes: int
+    critical: CriticalPath | None = None
 
 
 def drawn(vertices: Sequence[Vertex], edges: Iterable[tuple[int, int]]) -> Drawing:
@@ -89,24 +110,79 @@ def drawn(vertices: Sequence[Vertex], edges: Iterable[tuple[int, int]]) -> Drawi
     known = {vertex.id: vertex for vertex in vertices}
     pairs = [(a, b) for a, b in edges if a in known and b in known and a != b]
     layer = _layers(known, pairs)
+    critical = _critical(known, pairs, layer)
+    chain = [each.id for each in critical.nodes] if critical else []
     is_grouped = len(vertices) > MOST_NODES
     if is_grouped:
-        known, pairs, layer = _grouped(known, pairs, layer)
+        known, pairs, layer, home = _grouped(known, pairs, layer)
+        chain = [home[each] for each in chain]
+    members, links = set(chain), set(pairwise(chain))
     columns = _ordered(known, pairs, layer)
     tallest = max((len(column) for column in columns), default=0)
     boxes = {}
     for number, column in enumerate(columns):
         top = MARGIN + (tallest - len(column)) * ROW / 2
         for position, each in enumerate(column):
-            boxes[each] = Box(known[each], MARGIN + number * COLUMN, top + position * ROW)
+            boxes[each] = Box(
+                known[each], MARGIN + number * COLUMN, top + position * ROW, each in members
+            )
     return Drawing(
         width=int(2 * MARGIN + max(0, len(columns) - 1) * COLUMN + BOX_WIDTH),
         height=int(2 * MARGIN + max(0, tallest - 1) * ROW + BOX_HEIGHT),
         boxes=tuple(boxes.values()),
-        lines=tuple(_line(boxes[a], boxes[b]) for a, b in pairs),
+        # What is critical is drawn last, over the others.
+        lines=tuple(
+            _line(boxes[a], boxes[b], is_critical=(a, b) in links)
+            for a, b in sorted(pairs, key=links.__contains__)
+        ),
         is_grouped=is_grouped,
         nodes=len(vertices),
+        critical=critical,
     )
+
+
+def _critical(
+    known: Mapping[int, Vertex], pairs: Sequence[tuple[int, int]], layer: Mapping[int, int]
+) -> CriticalPath | None:
+    """The longest way by time. What has not begun is expected to take as long as what has ended of
+    its category, or of all; None where there is only one node, or none leads to another."""
+    if not pairs:
+        return None
+    took: dict[str, list[float]] = defaultdict(list)
+    for vertex in known.values():
+        if vertex.seconds is not None and vertex.state == NodeState.DONE.value:
+            took[vertex.group].append(vertex.seconds)
+    every = [seconds for some in took.values() for seconds in some]
+    mean = sum(every) / len(every) if every else 1.0
+    means = {group: sum(some) / len(some) for group, some in took.items()}
+
+    def weight(vertex: Vertex) -> float:
+        expected = means.get(vertex.group, mean)
+        if NodeState(vertex.state).is_final:
+            return vertex.seconds or 0.0
+        return max(vertex.seconds or 0.0, expected)
+
+    parents: dict[int, list[int]] = defaultdict(list)
+    for parent, child in pairs:
+        parents[child].append(parent)
+    total: dict[int, tuple[float, int]] = {}
+    before: dict[int, int] = {}
+    for each in sorted(known, key=layer.__getitem__):
+        best = max(
+            (other for other in parents[each] if layer[other] < layer[each]),
+            key=total.__getitem__,
+            default=None,
+        )
+        so_far = total[best] if best is not None else (0.0, 0)
+        total[each] = so_far[0] + weight(known[each]), so_far[1] + 1
+        if best is not None:
+            before[each] = best
+    chain = [max(total, key=total.__getitem__)]
+    while chain[-1] in before:
+        chain.append(before[chain[-1]])
+    nodes = tuple(known[each] for each in reversed(chain))
+    is_known = all(NodeState(each.state).is_final for each in nodes)
+    return CriticalPath(nodes, total[chain[0]][0], is_known) if len(nodes) > 1 else None
 
 
 def _layers(known: Mapping[int, Vertex], pairs: Sequence[tuple[int, int]]) -> dict[int, int]:
@@ -128,7 +204,7 @@ def _layers(known: Mapping[int, Vertex], pairs: Sequence[tuple[int, int]]) -> di
 
 def _grouped(
     known: Mapping[int, Vertex], pairs: Sequence[tuple[int, int]], layer: Mapping[int, int]
-) -> tuple[dict[int, Vertex], list[tuple[int, int]], dict[int, int]]:
+) -> tuple[dict[int, Vertex], list[tuple[int, int]], dict[int, int], dict[int, int]]:
     members: dict[tuple[int, str], list[Vertex]] = defaultdict(list)
     home = {}
     for each, vertex in known.items():
@@ -145,11 +221,11 @@ def _grouped(
         )
     merged = {group[0].id: _merged(group) for group in members.values()}
     between = sorted({(home[a], home[b]) for a, b in pairs if home[a] != home[b]})
-    return merged, between, {each: layer[each] for each in merged}
+    return merged, between, {each: layer[each] for each in merged}, home
 
 
 def _without_group(vertex: Vertex) -> Vertex:
-    return Vertex(vertex.id, vertex.name, vertex.state, vertex.detail)
+    return replace(vertex, group="")
 
 
 def _merged(group: Sequence[Vertex]) -> Vertex:
@@ -218,9 +294,9 @@ def _ordered(
     return columns
 
 
-def _line(start: Box, end: Box) -> Line:
+def _line(start: Box, end: Box, *, is_critical: bool) -> Line:
     x1, y1 = start.x + BOX_WIDTH, start.y + BOX_HEIGHT / 2
     x2, y2 = end.x, end.y + BOX_HEIGHT / 2
     bend = max(24.0, min(COLUMN * 0.6, abs(x2 - x1) / 2))
     path = f"M{x1:g} {y1:g}C{x1 + bend:g} {y1:g} {x2 - bend:g} {y2:g} {x2:g} {y2:g}"
-    return Line(path, start.vertex.state == NodeState.DONE.value)
+    return Line(path, start.vertex.state == NodeState.DONE.value, is_critical)

@@ -181,8 +181,10 @@ def _changing(request: HttpRequest, job: Job) -> dict[str, Any]:
         "usage": usage.of(job.spec, _tasks(job), job.num_jobs),
         "finished": job.tasks_complete + job.tasks_error + job.tasks_aborted,
     }
+    context["calm_s"] = 1
     if is_workflow:
         context |= workflow.of(job, request)
+        context["calm_s"] = workflow.calm_s(job)
     else:
         tasks = _tasks(job)
         context |= task_page(tasks, request)

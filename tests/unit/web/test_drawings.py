@@ -98,3 +98,60 @@ def test_each_attempt_has_its_own_line() -> None:
     assert drawing is not None
     assert [number for _y, number in drawing.lanes] == [1, 2]
     assert [each.seconds for each in drawing.segments] == [5, 4]
+
+
+def took(number: int, seconds: float | None, *, state: str = "DON", group: str = "") -> Vertex:
+    return Vertex(number, f"n{number}", state, group=group, seconds=seconds)
+
+
+def critical(nodes: list[Vertex], edges: list[tuple[int, int]]) -> list[int]:
+    drawing = graph.drawn(nodes, edges)
+    return [each.id for each in drawing.critical.nodes] if drawing.critical else []
+
+
+def test_the_critical_path_is_the_longest_by_time_not_by_nodes() -> None:
+    nodes = [took(0, 1), took(1, 2), took(2, 2), took(3, 50), took(4, 1)]
+    edges = [(0, 1), (1, 2), (2, 4), (0, 3), (3, 4)]
+    drawing = graph.drawn(nodes, edges)
+    assert drawing.critical is not None
+    assert [each.id for each in drawing.critical.nodes] == [0, 3, 4]
+    assert (drawing.critical.seconds, drawing.critical.is_known) == (52, True)
+    assert {box.vertex.id for box in drawing.boxes if box.is_critical} == {0, 3, 4}
+    assert [line.is_critical for line in drawing.lines] == [False, False, False, True, True]
+
+
+def test_what_has_not_begun_is_expected_to_take_as_long_as_its_like() -> None:
+    nodes = [
+        took(0, 1), took(1, 100, group="slow"), took(2, 1, group="quick"),
+        took(3, None, state="WAI", group="slow"), took(4, 5, state="RUN", group="quick"),
+        took(5, None, state="WAI", group="quick"),
+    ]  # fmt: skip
+    edges = [(0, 1), (0, 2), (0, 3), (0, 4), (4, 5)]
+    drawing = graph.drawn(nodes, edges)
+    assert drawing.critical is not None
+    assert (drawing.critical.seconds, drawing.critical.is_known) == (101, True)
+    nodes[4] = took(4, 500, state="RUN", group="quick")
+    drawing = graph.drawn(nodes, edges)
+    assert drawing.critical is not None
+    assert [each.id for each in drawing.critical.nodes] == [0, 4, 5]
+    assert (drawing.critical.seconds, drawing.critical.is_known) == (502, False)
+
+
+def test_before_anything_began_the_longest_chain_is_critical() -> None:
+    nodes = [took(number, None, state="WAI") for number in range(5)]
+    assert critical(nodes, [(0, 1), (1, 2), (3, 4)]) == [0, 1, 2]
+    assert critical(nodes, []) == []
+    assert critical(nodes, [(0, 1), (1, 0)]) == []
+
+
+def test_the_critical_path_is_marked_on_boxes_for_many() -> None:
+    nodes = [took(0, 1)]
+    nodes += [took(n, n, group="sim") for n in range(1, 1000)]
+    nodes.append(took(1000, 1))
+    edges = [(0, n) for n in range(1, 1000)] + [(n, 1000) for n in range(1, 1000)]
+    drawing = graph.drawn(nodes, edges)
+    assert drawing.is_grouped
+    assert drawing.critical is not None
+    assert [each.id for each in drawing.critical.nodes] == [0, 999, 1000]
+    assert [box.is_critical for box in drawing.boxes] == [True] * 3
+    assert [line.is_critical for line in drawing.lines] == [True] * 2
