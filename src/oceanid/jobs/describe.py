@@ -31,7 +31,7 @@ def of_job(job: Job, attributes: Mapping[str, Any], directory: str) -> SubmitDes
         given["priority"] = job.priority
     return SubmitDescription.from_attributes(
         given,
-        num_jobs=job.num_jobs,
+        num_jobs=_for_each_item(job.spec, job.num_jobs),
         directory=directory,
         remote_input_files=job.remote_input_files,
         macros=_macros(job),
@@ -55,11 +55,16 @@ def of_node(workflow: Job, node: WorkflowNode, directory: str) -> SubmitDescript
     variables = {str(name): str(value) for name, value in (node.variables or {}).items()}
     return SubmitDescription.from_attributes(
         given,
-        num_jobs=node.num_jobs,
+        num_jobs=_for_each_item(node.spec, node.num_jobs),
         directory=directory,
         remote_input_files=files,
         macros={**_macros(workflow), "JOB": node.name, **variables},
     )
+
+
+def _for_each_item(spec: dict[str, Any], num_jobs: int) -> int:
+    """How many processes were asked for each item: what was executed before counts them all."""
+    return SubmitDescription.from_json(spec).items.steps if spec else num_jobs
 
 
 def _macros(job: Job) -> dict[str, str]:

@@ -250,6 +250,34 @@ def test_deleting_twice_is_once(supervisor: Running, shell: Shell) -> None:
     again.delete()
 
 
+def test_a_job_for_each_item_is_as_large_when_it_is_resubmitted(
+    supervisor: Running, shell: Callable[..., Any]
+) -> None:
+    rows = [{"place": "Ulm"}, {"place": "Bonn"}, {"place": "Köln"}]
+    job = shell("true", itemdata=rows, num_jobs=2)
+    job.execute()
+    for attempt in (1, 2, 3):
+        reaches(job, JobState.COMPLETE)
+        assert (job.num_jobs, job.tasks.filter(attempt=attempt).count()) == (6, 6)
+        job.resubmit()
+    reaches(job, JobState.COMPLETE)
+
+
+def test_a_node_for_each_item_is_as_large_when_it_is_rescued(
+    supervisor: Running, jobs: JobManager, ann: User, tmp_path: Path
+) -> None:
+    workflow = jobs.create_job("flow", ann, job_type="CONDORWORKFLOW")
+    line = f"test -e {tmp_path}/good"
+    attributes = {"executable": "/bin/sh", "transfer_executable": False, "arguments": ["-c", line]}
+    workflow.add_node("all", attributes={**attributes, "itemdata": [{"n": "1"}, {"n": "2"}]})
+    workflow.execute()
+    reaches(workflow, JobState.ERROR)
+    (tmp_path / "good").touch()
+    workflow.resubmit()
+    reaches(workflow, JobState.COMPLETE)
+    assert workflow.get_job("all").num_jobs == 2
+
+
 def test_a_deleted_job_is_not_brought_back_by_a_resubmission(
     _house: None, shell: Shell, tmp_path: Path
 ) -> None:
