@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from django.urls import path
 
-from oceanid.web import actions, files, health, job, jobs, live, node, sharing
+from oceanid.web import actions, clone, files, health, job, jobs, live, node, sharing
 
 app_name = "oceanid"
 urlpatterns = [
@@ -17,6 +17,7 @@ urlpatterns = [
     path("jobs/rows/", jobs.job_rows, name="job-rows"),
     path("jobs/<int:job_id>/", job.job_page, name="job"),
     path("jobs/<int:job_id>/delete/", job.confirm_delete, name="job-delete"),
+    path("jobs/<int:job_id>/clone/", clone.clone_page, name="job-clone"),
     path("jobs/<int:job_id>/do/<slug:verb>/", actions.act, name="job-action"),
     path("jobs/<int:job_id>/share/", sharing.share, name="job-share"),
     path(

@@ -16,6 +16,7 @@ Person = AbstractBaseUser | AnonymousUser
 
 VIEW_ALL = "oceanid.view_all_jobs"
 ACT_ON_ALL = "oceanid.act_on_all_jobs"
+SUBMIT_ANY = "oceanid.submit_any"
 
 
 def sees_all(user: Person) -> bool:
@@ -81,6 +82,11 @@ def may_share(user: Person, job: Job) -> bool:
     if not user.is_authenticated or not user.is_active:
         return False
     return job.user_id == user.pk or acts_on_all(user)
+
+
+def may_submit_any(user: Person) -> bool:
+    """Whether a person may run a specification that they wrote themselves."""
+    return bool(user.is_authenticated and user.is_active and _has(user, SUBMIT_ANY))
 
 
 def require(user: Person, right: Right, job: Job) -> None:

@@ -74,6 +74,15 @@ def offered(job: Job) -> list[Action]:
     return [ACTIONS[verb] for verb in verbs]
 
 
+def may_clone(user: policy.Person, job: Job) -> bool:
+    """Whether a job's page offers to clone it; the form itself says what of it may be changed."""
+    if job.type == "BASIC":
+        return False
+    if job.user_id == user.pk or policy.may_submit_any(user):
+        return True
+    return bool(job.app and job.template_name)
+
+
 @require_POST
 @csrf_protect
 @page

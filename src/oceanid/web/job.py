@@ -27,6 +27,8 @@ EVENTS_SHOWN = 20
 STATES_DRAWN = 400
 HEAT_LIMIT = 2000
 SPEC_SHOWN = 200_000
+ATTEMPTS_SHOWN = 8
+CLONES_SHOWN = 5
 
 
 @require_safe
@@ -172,7 +174,9 @@ def _changing(request: HttpRequest, job: Job) -> dict[str, Any]:
         "job": job,
         "is_workflow": is_workflow,
         "may_act": policy.may(request.user, "act", job),
+        "may_clone": actions.may_clone(request.user, job),
         "actions": actions.offered(job),
+        "lineage": _lineage(request, job),
         "intent": _intent(job),
         "shares": shares(job),
         "timeline": timeline.drawn(states[::-1], now=timezone.now(), attempts=job.attempt),
@@ -186,14 +190,35 @@ def _changing(request: HttpRequest, job: Job) -> dict[str, Any]:
         context |= workflow.of(job, request)
         context["calm_s"] = workflow.calm_s(job)
     else:
-        tasks = _tasks(job)
+        attempt = _attempt(request, job)
+        tasks = _tasks(job, attempt)
         context |= task_page(tasks, request)
         context |= _heat(job, tasks)
+        context |= {"attempt": attempt, "is_past": attempt != job.attempt}
     return context
 
 
-def _tasks(job: Job) -> QuerySet[Task]:
-    return Task.objects.filter(job=job, attempt=job.attempt, node__isnull=True)
+def _tasks(job: Job, attempt: int | None = None) -> QuerySet[Task]:
+    which = job.attempt if attempt is None else attempt
+    return Task.objects.filter(job=job, attempt=which, node__isnull=True)
+
+
+def _attempt(request: HttpRequest, job: Job) -> int:
+    """The attempt whose tasks are wanted; the present one, unless the address names an earlier."""
+    wanted = _offset(request, "attempt") or job.attempt
+    return wanted if 0 < wanted < job.attempt else job.attempt
+
+
+def _lineage(request: HttpRequest, job: Job) -> dict[str, Any]:
+    """Which attempts there were, and which jobs were cloned from this one."""
+    clones = policy.visible_jobs(request.user).filter(cloned_from_id=job.pk).order_by("-id")
+    first = max(1, job.attempt - ATTEMPTS_SHOWN)
+    return {
+        "earlier": range(first, job.attempt),
+        "has_more_attempts": first > 1,
+        "clones": list(clones.values_list("pk", flat=True)[: CLONES_SHOWN + 1]),
+        "clones_shown": CLONES_SHOWN,
+    }
 
 
 def _events(request: HttpRequest, job: Job, own: QuerySet[JobEvent]) -> dict[str, Any]:

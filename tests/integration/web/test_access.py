@@ -54,6 +54,10 @@ RULES = {
     "job-rows": Rule((), EVERYONE),
     "job": Rule(("job",), VIEWERS),
     "job-delete": Rule(("job",), ACTORS),
+    # It has no template, so only its owner may repeat it, and who may submit anything.
+    "job-clone": Rule(
+        ("job",), (302, 404, 403, 403, 200, 403, 403, 200), (401, 404, 403, 403, 200, 403, 403, 200)
+    ),
     "job-action": Rule(("job", "stop"), NEVER, ACTS),
     "job-share": Rule(("job",), NEVER, SHARES),
     "job-unshare": Rule(("job", "share", 1), NEVER, SHARES),
