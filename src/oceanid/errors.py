@@ -116,6 +116,31 @@ class EngineUnavailable(EngineError):
     is_transient = True
 
 
+class InvalidValue(OceanidError):
+    """A value that somebody gave can't be used."""
+
+    code = "invalid-value"
+
+
+class CloudMissing(OceanidError):
+    """No usable cloud of this name is installed."""
+
+    code = "cloud-missing"
+
+
+class CloudError(OceanidError):
+    """The cloud refused, or answered what it never should."""
+
+    code = "cloud-error"
+
+
+class CloudUnavailable(CloudError):
+    """The cloud could not be reached; says nothing about any machine."""
+
+    code = "cloud-unavailable"
+    is_transient = True
+
+
 class ResultsFailed(OceanidError):
     """A job's results function failed; the results are kept and it can be tried again."""
 

@@ -1,0 +1,1 @@
+"""Clouds: where machines come from; each is reached by an account."""
