@@ -110,7 +110,8 @@ pictures: $(STAMP)  ## Take the README's pictures again
 	$(BIN)/python tools/pictures.py $(ARGS)
 
 requirements: $(STAMP)  ## Compile requirements/*.txt anew
-	$(BIN)/pip-compile $(COMPILE) --extra postgres --extra ssh -o requirements/base.txt pyproject.toml
+	$(BIN)/pip-compile $(COMPILE) --extra postgres --extra ssh --extra aws --extra azure \
+		-o requirements/base.txt pyproject.toml
 	$(BIN)/pip-compile $(COMPILE) -o requirements/dev.txt requirements/dev.in
 	$(BIN)/pip-compile $(COMPILE) -o requirements/tethys.txt requirements/tethys.in
 	$(BIN)/pip-compile $(COMPILE) -o requirements/condorpy.txt requirements/condorpy.in

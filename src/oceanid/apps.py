@@ -24,5 +24,7 @@ class OceanidConfig(AppConfig):
             if find_spec(module) is not None:
                 import_module(module)
         from oceanid.jobs.apps import write_settings
+        from oceanid.services.site_settings import write_parts
 
         post_migrate.connect(write_settings, sender=self, dispatch_uid="oceanid.write_settings")
+        post_migrate.connect(write_parts, sender=self, dispatch_uid="oceanid.write_parts")

@@ -98,7 +98,7 @@ class Settings:
         admin_title: The heading of the section in the site admin.
         base_url: The portal's own address as jobs reach it, for callbacks; "" when unknown.
         callback_days: How long a callback address stays valid.
-        default_scheduler: The scheduler of jobs that name none.
+        default_scheduler: The scheduler of jobs that name none, where Settings say no other.
         secret_keys: Keys for secrets at rest, newest first; empty derives one from SECRET_KEY.
         live: ``auto``, ``stream`` or ``poll``: how pages follow changes.
         metrics_token: What a scraper of /metrics brings as its bearer token; "" lets in staff only.

@@ -7,6 +7,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern
@@ -126,6 +127,37 @@ class AuditedAdmin(FromAdmin):
     def _described(self, pk: Any) -> audit.Description:
         row = self.model._default_manager.filter(pk=pk).first()
         return {} if row is None else audit.describe(row, many=self.audited_many)
+
+
+class ServedAdmin(AuditedAdmin):
+    """A part of the section whose rows a service keeps, which tells the audit history by itself."""
+
+    def why_it_stays(self, obj: Any) -> OceanidError | None:
+        """Why a row can't be deleted; None when it can."""
+        return None
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        """None that deletes many at once: each is asked about by itself."""
+        actions = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        return actions
+
+    def delete_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> Any:
+        """The question before a deletion, unless it is not possible; then why."""
+        row = self.get_object(request, unquote(object_id))
+        problem = (
+            self.why_it_stays(row) if row and self.has_delete_permission(request, row) else None
+        )
+        if problem is None:
+            try:
+                return super().delete_view(request, object_id, *args, **kwargs)
+            except OceanidError as refused:
+                problem = refused
+        self.message_user(request, str(problem), messages.ERROR)
+        return HttpResponseRedirect("../change/")
+
+    def _written(self, request: HttpRequest, verb: str, obj: Any) -> None:
+        """The service has done it."""
 
 
 def _told(pattern: URLPattern) -> URLPattern:

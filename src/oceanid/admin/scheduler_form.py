@@ -8,6 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from oceanid.admin.secret_fields import SecretTextarea, secret_field
 from oceanid.engines.htcondor.shell import Target
 from oceanid.engines.registry import installed
 from oceanid.errors import EngineError
@@ -27,25 +28,6 @@ OPTIONS: Final = (
 SECRETS: Final = ("private_key", "passphrase", "password")
 
 
-class SecretTextarea(forms.Textarea):
-    """A large field whose text is never sent back, not even with an error."""
-
-    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
-        """Without the value."""
-        return super().get_context(name, None, attrs)
-
-
-def _secret(label: Any, help_text: Any = "", *, is_text: bool = False) -> forms.CharField:
-    attrs = {"autocomplete": "new-password", "spellcheck": "false"}
-    widget: forms.Widget = forms.PasswordInput(attrs=attrs)
-    if is_text:
-        widget = SecretTextarea(attrs={**attrs, "rows": 4, "class": "o-key"})
-    # Not stripped: a passphrase may end in a blank.
-    return forms.CharField(
-        label=label, required=False, widget=widget, strip=False, help_text=help_text
-    )
-
-
 class _WithSecrets(_Form):
     """What the two forms share: options and secrets of an SSH account."""
 
@@ -56,12 +38,12 @@ class _WithSecrets(_Form):
         max_length=500,
         help_text=_("The private key's path on the portal's machine."),
     )
-    private_key = _secret(
+    private_key = secret_field(
         _("Private key"),
         _("Or the key itself, stored encrypted and never shown; left blank it stays as it is."),
         is_text=True,
     )
-    passphrase = _secret(_("Key passphrase"), _("Left blank it stays as it is."))
+    passphrase = secret_field(_("Key passphrase"), _("Left blank it stays as it is."))
 
     shown: tuple[str, ...] = ("user", "key_path")
     secret: tuple[str, ...] = ("private_key", "passphrase")
@@ -117,7 +99,7 @@ class SchedulerForm(_WithSecrets):
         required=False,
         help_text=_("The one that the supervisor was started with."),
     )
-    password = _secret(_("Password"), _("Instead of a key. Left blank it stays as it is."))
+    password = secret_field(_("Password"), _("Instead of a key. Left blank it stays as it is."))
     host_key = forms.CharField(
         label=_("Accepted host key"),
         required=False,

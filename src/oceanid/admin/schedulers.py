@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import (
     HttpRequest,
     HttpResponse,
-    HttpResponseNotAllowed,
-    HttpResponseRedirect,
 )
-from django.shortcuts import get_object_or_404
-from django.template.loader import render_to_string
-from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.urls import URLPattern, path
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from oceanid.admin.audited import AuditedAdmin
+from oceanid.admin.looks import LookedAtAdmin, health_badge
 from oceanid.admin.scheduler_form import AccountForm, SchedulerForm
-from oceanid.errors import OceanidError
 from oceanid.models import AppScheduler, Scheduler
-from oceanid.services.scheduler_health import accept_host_key, want_check
-from oceanid.states import Health
+from oceanid.services.scheduler_health import accept_host_key
 
 if TYPE_CHECKING:
     _AccountInline = admin.StackedInline[Scheduler, Scheduler]
     _Inline = type[admin.options.InlineModelAdmin[Any, Any]]
 else:
     _AccountInline = admin.StackedInline
-
-_TONES = {Health.OK: "done", Health.DEGRADED: "held", Health.UNREACHABLE: "bad"}
 
 
 class AccountInline(_AccountInline):
@@ -58,7 +48,7 @@ class AccountInline(_AccountInline):
 
 
 @admin.register(Scheduler)
-class SchedulerAdmin(AuditedAdmin):
+class SchedulerAdmin(LookedAtAdmin):
     """The records and their health."""
 
     form = SchedulerForm
@@ -110,8 +100,7 @@ class SchedulerAdmin(AuditedAdmin):
         ),
     )
 
-    class Media:
-        js = ["oceanid/scheduler-report.js"]
+    button = _("Test connection")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Scheduler]:
         """The schedulers themselves; people's accounts stand on their pages."""
@@ -123,49 +112,22 @@ class SchedulerAdmin(AuditedAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         """The pages of a look, beside the admin's own."""
-        site, name = self.admin_site, "oceanid_scheduler"
+        accept = self.admin_site.admin_view(self.accept)
         return [
-            path("<int:pk>/report/", site.admin_view(self.report), name=f"{name}_report"),
-            path("<int:pk>/check/", site.admin_view(self.check_it), name=f"{name}_check"),
-            path("<int:pk>/accept/", site.admin_view(self.accept), name=f"{name}_accept"),
+            path("<path:key>/accept/", accept, name="oceanid_scheduler_accept"),
             *super().get_urls(),
         ]
 
-    def report(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """What the last look found, as a part of the page that is loaded again and again."""
-        scheduler = self._of(request, pk)
-        return HttpResponse(self.report_shown(scheduler))
-
-    def check_it(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Ask for a look."""
-        return self._wish(request, pk, lambda it: want_check(it, _person(request)))
-
-    def accept(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def accept(self, request: HttpRequest, key: str) -> HttpResponse:
         """Accept the host key that the person looked at."""
         fingerprint = request.POST.get("fingerprint", "")
-        return self._wish(
-            request, pk, lambda it: accept_host_key(it, fingerprint, _person(request))
+        return self.wish(
+            request, key, lambda row: accept_host_key(row, fingerprint, _person(request))
         )
 
-    def _wish(
-        self, request: HttpRequest, pk: int, wish: Callable[[Scheduler], None]
-    ) -> HttpResponse:
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        scheduler = self._of(request, pk)
-        try:
-            wish(scheduler)
-        except OceanidError as problem:
-            self.message_user(request, str(problem), messages.ERROR)
-        page = reverse(
-            "admin:oceanid_scheduler_change", args=[pk], current_app=self.admin_site.name
-        )
-        return HttpResponseRedirect(f"{page}#scheduler-report")
-
-    def _of(self, request: HttpRequest, pk: int) -> Scheduler:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        return get_object_or_404(Scheduler, pk=pk, parent=None)
+    def button_forms(self, row: Scheduler) -> list[tuple[str, str]]:
+        """That of the test, and that of a host key."""
+        return [*super().button_forms(row), ("o-accept", self.page_of("accept", row))]
 
     def has_delete_permission(self, request: HttpRequest, obj: Scheduler | None = None) -> bool:
         if obj is not None and obj.jobs.exists():
@@ -175,19 +137,7 @@ class SchedulerAdmin(AuditedAdmin):
     @admin.display(description=_("health"))
     def health_shown(self, scheduler: Scheduler) -> SafeString:
         """Its health as a badge."""
-        tone = _TONES.get(Health(scheduler.health), "quiet")
-        return format_html(
-            '<span class="o-badge" data-tone="{}">{}</span>', tone, scheduler.get_health_display()
-        )
-
-    @admin.display(description=_("test of the connection"))
-    def report_shown(self, scheduler: Scheduler) -> SafeString:
-        """Each step of the last look, with a cure for what is not well."""
-        if scheduler.pk is None:
-            return format_html("{}", _("Save it first, then test the connection."))
-        return render_to_string(
-            "oceanid/parts/scheduler_report.html", {"scheduler": scheduler, "site": self.admin_site}
-        )
+        return health_badge(scheduler)
 
     @admin.display(description=_("capacity"))
     def capacity(self, scheduler: Scheduler) -> str:

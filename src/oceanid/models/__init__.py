@@ -1,9 +1,12 @@
 """The tables: what is wanted of each job, and what was observed."""
 
+from oceanid.models.account import CloudAccount
 from oceanid.models.audit import AuditEvent
+from oceanid.models.cluster import Cluster
 from oceanid.models.event import EventKind, JobEvent
 from oceanid.models.job import Job, JobQuerySet, job_class, register_job_class
 from oceanid.models.scheduler import AppScheduler, Scheduler, SchedulerEvent
+from oceanid.models.settings import Part, Setting
 from oceanid.models.share import JobShare, ShareRight
 from oceanid.models.supervision import Lease, SupervisorBeat
 from oceanid.models.tail import TailWish
@@ -14,14 +17,18 @@ __all__ = [
     "AppScheduler",
     "AuditEvent",
     "Batch",
+    "CloudAccount",
+    "Cluster",
     "EventKind",
     "Job",
     "JobEvent",
     "JobQuerySet",
     "JobShare",
     "Lease",
+    "Part",
     "Scheduler",
     "SchedulerEvent",
+    "Setting",
     "ShareRight",
     "SupervisorBeat",
     "TailWish",

@@ -105,6 +105,21 @@ def require(user: Person, right: Right, job: Job) -> None:
     raise NotFound("There is no such job, or you may not see it.")
 
 
+def require_permission(user: Any, permission: str, what: str) -> None:
+    """Raise unless a person has a permission.
+
+    Args:
+        user: The person.
+        permission: With its app: ``oceanid.test_scheduler``.
+        what: What it lets one do, for the sentence that refuses it.
+
+    Raises:
+        NotPermitted: The person has not.
+    """
+    if not _has(user, permission):
+        raise NotPermitted(f"You may not {what}.", hint="Ask an administrator.")
+
+
 def _has(user: Person, permission: str) -> bool:
     has_perm: Any = getattr(user, "has_perm", None)
     return bool(has_perm and has_perm(permission))

@@ -10,9 +10,9 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import transaction
 from django.utils import timezone
 
-from oceanid.errors import IllegalTransition, NotPermitted
+from oceanid.errors import IllegalTransition
 from oceanid.models import Scheduler, SchedulerEvent
-from oceanid.services import audit
+from oceanid.services import audit, policy
 from oceanid.services.leases import Hold, guard
 from oceanid.services.wake import wake
 from oceanid.specs import CheckReport, OfferedKey, Step
@@ -29,7 +29,7 @@ def want_check(scheduler: Scheduler, actor: AbstractBaseUser) -> None:
         NotPermitted: The person may not.
         IllegalTransition: It is switched off, so no supervisor looks at it.
     """
-    _require(actor, TEST, "have a scheduler tested")
+    policy.require_permission(actor, TEST, "have a scheduler tested")
     if not scheduler.enabled or (scheduler.parent and not scheduler.parent.enabled):
         raise IllegalTransition(
             f"“{scheduler.name}” is switched off.", hint="Switch it on to have it tested."
@@ -54,7 +54,7 @@ def accept_host_key(scheduler: Scheduler, fingerprint: str, actor: AbstractBaseU
         IllegalTransition: The machine shows another key by now, or another one was accepted
             before and must be removed first.
     """
-    _require(actor, ACCEPT, "accept a host key")
+    policy.require_permission(actor, ACCEPT, "accept a host key")
     with transaction.atomic():
         Scheduler.objects.filter(pk=scheduler.pk).update(check_wanted_at=timezone.now())
         record = Scheduler.objects.select_related("parent").get(pk=scheduler.pk)
@@ -171,9 +171,3 @@ def _note(
         message=message,
         actor_id=actor.pk if actor else None,
     )
-
-
-def _require(actor: AbstractBaseUser, permission: str, what: str) -> None:
-    has_perm: Any = getattr(actor, "has_perm", None)
-    if not (has_perm and has_perm(permission)):
-        raise NotPermitted(f"You may not {what}.", hint="Ask an administrator.")

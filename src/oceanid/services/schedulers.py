@@ -24,13 +24,14 @@ def ensure_local() -> Scheduler:
 
 
 def default_scheduler() -> Scheduler:
-    """The scheduler of jobs that name none.
+    """The scheduler of jobs that name none: that of Settings, Cluster Management, and without
+    one that of OCEANID.
 
     Raises:
         NotFound: The settings name one that does not exist.
     """
     name = conf.current().default_scheduler
-    found = _named(name)
+    found = _found(_CHOSEN, name)
     if found is not None:
         return found
     if name == "local":
@@ -68,11 +69,21 @@ def resolve(wanted: Scheduler | str | None) -> Scheduler:
 _ASKED = ("id", "name", "engine", "enabled", "parent_id", "person_id", "cpus", "memory_mib")
 
 
+_CHOSEN = (
+    "id = COALESCE((SELECT scheduler_id FROM oceanid_setting WHERE part = 'cluster'), "
+    "(SELECT id FROM oceanid_scheduler WHERE name = %s))"
+)
+
+
 def _named(name: str) -> Scheduler | None:
-    """The record of this name; what is not asked of it at ``execute()`` is read when needed."""
+    return _found("name = %s", name)
+
+
+def _found(where: str, name: str) -> Scheduler | None:
+    """The record; what is not asked of it at ``execute()`` is read when needed."""
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {', '.join(_ASKED)} FROM oceanid_scheduler WHERE name = %s",  # noqa: S608
+            f"SELECT {', '.join(_ASKED)} FROM oceanid_scheduler WHERE {where}",  # noqa: S608
             [name],
         )
         row = cursor.fetchone()

@@ -16,6 +16,7 @@ from oceanid.errors import LeaseLost
 from oceanid.models import Scheduler
 from oceanid.services import beats, leases, schedulers
 from oceanid.services.leases import Hold
+from oceanid.supervisor.clouds import CloudsDriver
 from oceanid.supervisor.database import Database
 from oceanid.supervisor.housekeeping import HouseDriver
 from oceanid.supervisor.results import ResultsDriver
@@ -106,6 +107,8 @@ class Supervisor:
                 await SchedulerDriver(scheduler_id, hold, self.around).run()
             elif hold.name == "results":
                 await ResultsDriver(hold, self.around).run()
+            elif hold.name == "clouds":
+                await CloudsDriver(hold, self.around).run()
             else:
                 await HouseDriver(hold, self.around).run()
         except LeaseLost as lost:
@@ -139,4 +142,4 @@ class Supervisor:
 def _to_drive() -> dict[str, int | None]:
     enabled = Scheduler.objects.filter(schedulers.driven()).values_list("pk", flat=True)
     found: dict[str, int | None] = {f"scheduler:{pk}": pk for pk in enabled}
-    return found | {"results": None, "house": None}
+    return found | {"results": None, "clouds": None, "house": None}

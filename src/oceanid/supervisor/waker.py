@@ -15,13 +15,13 @@ from django.db import connection
 
 from oceanid import conf
 from oceanid.models import AuditEvent, JobEvent, SchedulerEvent, TailWish
-from oceanid.services.wake import CHANNEL, TAIL, WORK
+from oceanid.services.wake import CHANNEL, CLOUD, TAIL, WORK
 
 log = logging.getLogger(__name__)
 
 
 _TOPICS = {
-    AuditEvent._meta.db_table: WORK,
+    AuditEvent._meta.db_table: CLOUD,
     JobEvent._meta.db_table: WORK,
     SchedulerEvent._meta.db_table: WORK,
     TailWish._meta.db_table: TAIL,

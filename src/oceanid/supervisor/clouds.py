@@ -1,0 +1,88 @@
+"""Looks at cloud accounts when a person wants it, each look a task of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from datetime import datetime
+
+from oceanid.clouds.registry import cloud_class
+from oceanid.errors import CloudUnavailable, LeaseLost
+from oceanid.services import accounts, leases
+from oceanid.services.leases import Hold
+from oceanid.services.wake import CLOUD
+from oceanid.supervisor.surroundings import Surroundings
+
+log = logging.getLogger(__name__)
+
+MOST_AT_ONCE = 8
+
+
+class CloudsDriver:
+    """Serves the wishes about clouds while it holds its lease."""
+
+    def __init__(self, hold: Hold, around: Surroundings) -> None:
+        self.hold = hold
+        self.around = around
+        self.db = around.db
+        self.looking: dict[int, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Work until cancelled.
+
+        Raises:
+            LeaseLost: Another supervisor looks at the clouds now.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._renew())
+                group.create_task(self._attend(group))
+        except* LeaseLost as lost:
+            raise lost.exceptions[0] from None
+
+    async def _renew(self) -> None:
+        settings = self.around.settings
+        while True:
+            await asyncio.sleep(settings.beat_s)
+            if not await self.db(leases.renew, self.hold, ttl_s=settings.lease_s):
+                raise LeaseLost("Another supervisor looks at the clouds now.")
+
+    async def _attend(self, group: asyncio.TaskGroup) -> None:
+        async with self.around.waker.listening(CLOUD) as changed:
+            while True:
+                changed.clear()
+                for account_id, since in await self.db(accounts.wanted):
+                    if account_id not in self.looking and len(self.looking) < MOST_AT_ONCE:
+                        self.looking[account_id] = group.create_task(self._look(account_id, since))
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self.around.settings.sweep_s):
+                        await changed.wait()
+
+    async def _look(self, account_id: int, since: datetime) -> None:
+        """Look at one account; one that hangs, or whose cloud is broken, is told and over."""
+        within_s = self.around.settings.step_timeout_s
+        try:
+            try:
+                cloud, spec = await self.db(accounts.spec_of, account_id)
+                async with asyncio.timeout(within_s):
+                    found = await cloud_class(cloud)(spec).check()
+            except TimeoutError:
+                late = CloudUnavailable(f"The cloud did not answer within {within_s:g} s.")
+                await self._tell(account_id, late, since)
+            except LeaseLost:
+                raise
+            except Exception as problem:  # noqa: BLE001 - a stranger's cloud may raise anything
+                await self._tell(account_id, problem, since)
+            else:
+                await self.db(accounts.report, self.hold, account_id, found, wanted=since)
+        finally:
+            self.looking.pop(account_id, None)
+            self.around.waker.wake(CLOUD)  # somebody may wait for the place, or have asked again
+
+    async def _tell(self, account_id: int, problem: Exception, since: datetime) -> None:
+        log.warning(
+            "Cloud account %s: %s: %s", account_id, type(problem).__name__, problem,
+            extra={"action": "cloud.check", "account": account_id},
+        )  # fmt: skip
+        await self.db(accounts.report_failure, self.hold, account_id, problem, wanted=since)

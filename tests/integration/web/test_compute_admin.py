@@ -1,0 +1,362 @@
+"""Settings, cloud accounts and clusters in the site admin: checked when saved, nothing lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import IntegrityError, transaction
+from django.test import Client
+
+from oceanid.errors import InvalidValue
+from oceanid.models import AuditEvent, CloudAccount, Cluster, Part, Scheduler, Setting
+from oceanid.services import accounts, clusters, schedulers, site_settings
+from tests.contract.clouds.certificates import both, pem_of, private_file, rsa_key
+from tests.integration.web.conftest import MakeJob
+
+pytestmark = pytest.mark.django_db
+SETTINGS = "/admin/oceanid/setting/"
+ACCOUNTS = "/admin/oceanid/cloudaccount/"
+CLUSTERS = "/admin/oceanid/cluster/"
+KEY, SECRET = "AKIA" + "Q" * 16, "Xk9/" + "s" * 36
+UUID = "0b1f6471-1bf0-4dda-aec3-cb9272f09590"
+
+
+@pytest.fixture
+def boss(client: Client, administrator: User) -> Client:
+    client.force_login(administrator)
+    return client
+
+
+@pytest.fixture
+def account(db: None) -> CloudAccount:
+    return accounts.save(CloudAccount(cloud="amazon", name="Ours"), None)
+
+
+def part(name: str, what: str = "change") -> str:
+    return f"{SETTINGS}{name}/{what}/"
+
+
+def shown(answer: Any) -> str:
+    return str(answer.content.decode())
+
+
+def test_settings_are_three_parts_that_are_only_edited(boss: Client) -> None:
+    text = shown(boss.get(SETTINGS))
+    for title in ("Azure Credentials", "Amazon Credentials", "Cluster Management"):
+        assert title in text
+    assert text.count('class="field-__str__"') == 3 and "Add settings" not in text
+    assert boss.get(f"{SETTINGS}add/").status_code == 403
+    for name in Part:
+        assert boss.get(part(name)).status_code == 200
+        assert boss.post(part(name, "delete"), {"post": "yes"}).status_code == 403
+    assert boss.post(SETTINGS, {"action": "delete_selected", "_selected_action": ["azure"]})
+    assert Setting.objects.count() == 3
+    site_settings.ensure()
+    assert Setting.objects.count() == 3
+
+
+def test_the_section_stands_in_its_own_order(boss: Client) -> None:
+    text = shown(boss.get("/admin/"))
+    names = ("Clusters", "Schedulers", "Jobs", "Settings", "Cloud accounts",
+             "Apps", "Audit history")  # fmt: skip
+    section = text[text.index("app-oceanid") :]
+    places = [section.index(f">{name}") for name in names]
+    assert places == sorted(places)
+
+
+def test_credentials_are_those_of_the_default_account(boss: Client, tmp_path: Path) -> None:
+    key = private_file(tmp_path / "rivers.pem", pem_of(rsa_key()))
+    values = {
+        "access_key_id": KEY, "secret_access_key": SECRET, "user_id": "1234-5678-9012",
+        "region": "eu-central-1", "key_name": "rivers", "key_location": str(key),
+    }  # fmt: skip
+    assert boss.post(part("amazon"), values).status_code == 302
+    account = CloudAccount.objects.get(cloud="amazon")
+    assert account.is_default and account.name == "Amazon"
+    assert account.config["user_id"] == "123456789012"
+    assert account.secrets == {"secret_access_key": SECRET}
+    text = shown(boss.get(part("amazon")))
+    assert KEY in text and SECRET not in text and "One is stored; it is never shown." in text
+    row = Setting.objects.get(part="amazon")
+    assert row.changed_by is not None and row.changed_by.get_username() == "ada"
+    event = AuditEvent.objects.get(kind="cloudaccount", verb="add")
+    assert {"field": "secrets.secret_access_key", "before": "", "after": "(set)"} in event.changes
+    listed = shown(boss.get(SETTINGS))
+    assert KEY in listed and "ada" in listed
+
+
+def test_a_secret_is_kept_when_left_blank_and_forgotten_only_when_told_to(boss: Client) -> None:
+    values = {"access_key_id": KEY, "user_id": "123456789012"}
+    boss.post(part("amazon"), values | {"secret_access_key": SECRET})
+    assert boss.post(part("amazon"), values | {"region": "eu-west-1"}).status_code == 302
+    account = CloudAccount.objects.get()
+    assert account.secrets == {"secret_access_key": SECRET}
+    assert account.config["region"] == "eu-west-1"
+    refused = shown(boss.post(part("amazon"), values | {"forget_secrets": "on"}))
+    assert "The secret access key is missing." in refused
+    gone = boss.post(part("amazon"), {"use_role": "on", "forget_secrets": "on"})
+    assert gone.status_code == 302
+    account.refresh_from_db()
+    assert account.secrets == {} and account.config == {"use_role": True}
+    changes = AuditEvent.objects.filter(verb="change").latest("id").changes
+    assert {"field": "secrets.secret_access_key", "before": "(set)", "after": ""} in changes
+    assert SECRET not in str(list(AuditEvent.objects.values()))
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value", "told"),
+    [
+        ("amazon", "access_key_id", "AKIA-wrong", "not an access key id of Amazon&#x27;s"),
+        ("amazon", "secret_access_key", "Xk9-short", "not a secret access key of Amazon&#x27;s"),
+        ("amazon", "user_id", "12345", "not an account id of Amazon&#x27;s"),
+        ("amazon", "key_location", "/nowhere/key.pem", "There is no file “/nowhere/key.pem”"),
+        ("amazon", "region", "Frankfurt", "not a region of Amazon&#x27;s"),
+        ("azure", "subscription_id", "x", "not a subscription id"),
+        ("azure", "tenant_id", "<script>", "not a tenant id"),
+        ("azure", "client_id", "x" * 36, "not a client id"),
+        ("azure", "certificate_path", "cert.pem", "is not a whole path"),
+        ("cluster", "scheduler_ip", "300.1.1.1", "neither an IP address nor the name"),
+        ("cluster", "scheduler_ip", "me@host:22", "neither an IP address nor the name"),
+        ("cluster", "scheduler_key_location", "/nowhere", "There is no file “/nowhere”"),
+        ("cluster", "default_cluster", "77", "not one of the available choices"),
+    ],
+)
+def test_what_can_not_be_used_is_told_at_its_field_and_nothing_is_lost(
+    boss: Client, name: str, field: str, value: str, told: str
+) -> None:
+    boss.post(part("amazon"), {"access_key_id": KEY, "secret_access_key": SECRET})
+    before = CloudAccount.objects.values_list("config", flat=True)[0]
+    others = {"amazon": {"key_name": "rivers"}, "azure": {"region": "westeurope"}, "cluster": {}}
+    answer = boss.post(part(name), others[name] | {field: value})
+    text = shown(answer)
+    assert answer.status_code == 200 and told in text, text
+    assert all(each in text for each in others[name].values())
+    if field == "secret_access_key":
+        assert value not in text and "typed again" in text
+    elif "<" not in value:
+        assert value in text or field == "default_cluster"
+    assert list(CloudAccount.objects.values_list("config", flat=True)) == [before]
+    assert not Scheduler.objects.exclude(name="local").exists()
+
+
+def test_a_certificate_tells_when_it_expires(boss: Client, tmp_path: Path) -> None:
+    values = {
+        "subscription_id": UUID, "tenant_id": UUID, "client_id": UUID.upper(),
+        "certificate_path": str(both(tmp_path / "both.pem", password="Xk9-pass")),
+    }  # fmt: skip
+    refused = shown(boss.post(part("azure"), values))
+    assert "is protected by a password" in refused
+    answer = boss.post(part("azure"), values | {"certificate_password": "Xk9-pass"}, follow=True)
+    assert "is good until" in shown(answer) and "for 89 days" in shown(answer)
+    assert "Xk9-pass" not in shown(boss.get(part("azure")))
+
+
+def test_a_test_is_a_wish_and_its_steps_are_shown(boss: Client) -> None:
+    assert "Save it first" in shown(boss.get(part("amazon")))
+    boss.post(part("amazon"), {"access_key_id": KEY, "secret_access_key": SECRET})
+    account = CloudAccount.objects.get()
+    assert boss.get(part("amazon", "check")).status_code == 405
+    for page in (part("amazon", "check"), f"{ACCOUNTS}{account.pk}/check/"):
+        CloudAccount.objects.update(check_wanted_at=None)
+        assert boss.post(page).status_code == 302
+        account.refresh_from_db()
+        assert account.check_wanted_at is not None
+    assert "A supervisor is looking" in shown(boss.get(part("amazon", "report")))
+    step = {"name": "login", "ok": False, "found": "<b>No</b>", "hint": "Do this."}
+    CloudAccount.objects.update(check_wanted_at=None, report=[step], health="DEG")
+    for page in (part("amazon", "report"), f"{ACCOUNTS}{account.pk}/report/"):
+        answer = boss.get(page)
+        assert "&lt;b&gt;No&lt;/b&gt;" in shown(answer) and "Do this." in shown(answer)
+        assert "no-store" in answer["Cache-Control"]
+    boss.post(part("amazon"), {"access_key_id": KEY, "region": "eu-west-1"})
+    account.refresh_from_db()
+    assert account.report == [] and account.health == "UNK", "it was found of other values"
+    assert AuditEvent.objects.filter(verb="test", kind="cloudaccount").count() == 2
+    assert boss.post(part("nothing", "check")).status_code == 404
+
+
+def test_more_accounts_stand_beside_the_default_one(boss: Client, account: CloudAccount) -> None:
+    text = shown(boss.get(f"{ACCOUNTS}add/?cloud=azure"))
+    assert "Subscription ID" in text and "Secret Access Key" not in text
+    assert "Secret Access Key" in shown(boss.get(f"{ACCOUNTS}add/"))
+    assert "Secret Access Key" in shown(boss.get(f"{ACCOUNTS}add/?cloud=moon"))
+    added = boss.post(f"{ACCOUNTS}add/?cloud=amazon", {"name": "Second", "user_id": "9" * 12})
+    assert added.status_code == 302
+    second = CloudAccount.objects.get(name="Second")
+    assert second.cloud == "amazon" and not second.is_default
+    taken = boss.post(f"{ACCOUNTS}add/?cloud=amazon", {"name": "Second"})
+    assert "There is an account of this name already" in shown(taken)
+    boss.post(f"{ACCOUNTS}{second.pk}/default/")
+    assert [each.name for each in CloudAccount.objects.filter(is_default=True)] == ["Second"]
+    boss.post(part("amazon"), {"user_id": "8" * 12})
+    second.refresh_from_db(), account.refresh_from_db()
+    assert second.config["user_id"] == "8" * 12 and account.config == {}
+    with pytest.raises(IntegrityError), transaction.atomic():
+        CloudAccount.objects.update(is_default=True)
+
+
+def test_the_default_account_and_one_with_clusters_stay(
+    boss: Client, account: CloudAccount
+) -> None:
+    page = f"{ACCOUNTS}{account.pk}/delete/"
+    for answer in (boss.get(page, follow=True), boss.post(page, {"post": "yes"}, follow=True)):
+        assert "is the default account" in shown(answer)
+    other = accounts.save(CloudAccount(cloud="amazon", name="Other"), None)
+    clusters.save(Cluster(account=other, name="alps"), None)
+    page = f"{ACCOUNTS}{other.pk}/delete/"
+    assert "has clusters" in shown(boss.post(page, {"post": "yes"}, follow=True))
+    Cluster.objects.all().delete()
+    assert boss.post(page, {"post": "yes"}).status_code == 302
+    assert not CloudAccount.objects.filter(name="Other").exists()
+    assert AuditEvent.objects.filter(verb="delete", object_name="Other").exists()
+
+
+def test_an_account_of_a_cloud_that_is_no_more_is_told_and_can_go(boss: Client) -> None:
+    CloudAccount.objects.create(cloud="moon", name="Luna", secrets={"a": "Xk9-luna"})
+    luna = CloudAccount.objects.get()
+    assert "Luna" in shown(boss.get(ACCOUNTS))
+    answer = boss.get(f"{ACCOUNTS}{luna.pk}/change/", follow=True)
+    assert "No cloud named “moon” is installed." in shown(answer)
+    assert boss.post(f"{ACCOUNTS}{luna.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert not CloudAccount.objects.exists()
+
+
+CLUSTER = {"name": "alps", "size": "4", "zones": ""}
+
+
+def test_a_cluster_is_prepared_and_says_so(boss: Client, account: CloudAccount) -> None:
+    text = shown(boss.get(f"{CLUSTERS}add/"))
+    assert "does not make machines yet" in text
+    assert f'<option value="{account.pk}" selected>Amazon: Ours</option>' in text
+    for label in ("Master Image ID", "Node Instance Type"):
+        assert label in text
+    values = CLUSTER | {
+        "account": str(account.pk), "region": "eu-central-1", "spot": "on", "min_size": "1",
+        "zones": "eu-central-1b, eu-central-1a", "max_size": "9", "hourly_limit": "2.50",
+        "node_type": "c7a.2xlarge", "master_image": "ami-0123456789abcdef0",
+    }  # fmt: skip
+    assert boss.post(f"{CLUSTERS}add/", values).status_code == 302
+    cluster = Cluster.objects.get()
+    assert cluster.zones == ["eu-central-1b", "eu-central-1a"] and cluster.size == 4
+    assert "Prepared" in shown(boss.get(CLUSTERS))
+    page = f"{CLUSTERS}{cluster.pk}/change/"
+    assert "eu-central-1b, eu-central-1a" in shown(boss.get(page))
+    assert boss.post(page, values | {"size": "6"}).status_code == 302
+    assert AuditEvent.objects.get(verb="change").changes == [
+        {"field": "size", "before": "4", "after": "6"}
+    ]
+    assert boss.post(f"{CLUSTERS}{cluster.pk}/delete/", {"post": "yes"}).status_code == 302
+    assert not Cluster.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"name": "Die Alpen"}, "can&#x27;t be the name of a cluster"),
+        ({"name": "a" * 41}, "at most 40 characters"),
+        ({"name": "ends-"}, "can&#x27;t be the name of a cluster"),
+        ({"name": "taken"}, "There is a cluster “taken” in this account already"),
+        ({"size": "0"}, "greater than or equal to 1"),
+        ({"size": "9999999"}, "A cluster has 1 to 5,000 machines"),
+        ({"min_size": "5", "max_size": "3"}, "below the minimum size"),
+        ({"max_size": "3"}, "not between the minimum and the maximum"),
+        ({"hourly_limit": "0"}, "nothing could run"),
+        ({"hourly_limit": "-1"}, "nothing could run"),
+        ({"node_image": "debian"}, "not an image of Amazon&#x27;s"),
+        ({"zones": "a"}, "not one of this region&#x27;s"),
+        ({"resource_group": "ours"}, "Amazon has no resource groups"),
+        ({"account": "999"}, "not one of the available choices"),
+    ],
+)
+def test_a_clusters_values_are_looked_at_before_they_are_kept(
+    boss: Client, account: CloudAccount, changes: dict[str, str], told: str
+) -> None:
+    clusters.save(Cluster(account=account, name="taken"), None)
+    values = CLUSTER | {"account": str(account.pk), "region": "eu-central-1"} | changes
+    answer = boss.post(f"{CLUSTERS}add/", values)
+    assert answer.status_code == 200 and told in shown(answer), shown(answer)
+    assert Cluster.objects.count() == 1
+
+
+def test_a_name_is_free_in_another_account(account: CloudAccount) -> None:
+    other = accounts.save(CloudAccount(cloud="azure", name="Ours"), None)
+    clusters.save(Cluster(account=account, name="alps"), None)
+    clusters.save(Cluster(account=other, name="alps"), None)
+    with pytest.raises(InvalidValue, match="already"):
+        clusters.save(Cluster(account=other, name="alps"), None)
+
+
+def test_the_scheduler_ip_is_a_scheduler_that_takes_what_names_none(
+    boss: Client, tmp_path: Path, local: Scheduler
+) -> None:
+    key = private_file(tmp_path / "key", pem_of(rsa_key()))
+    assert schedulers.default_scheduler() == local
+    assert "local" in shown(boss.get(part("cluster")))
+    values = {"scheduler_ip": "192.0.2.10", "scheduler_key_location": str(key)}
+    assert boss.post(part("cluster"), values).status_code == 302
+    made = Scheduler.objects.get(engine="htcondor")
+    assert made.config == {"host": "192.0.2.10", "key_path": str(key)}
+    assert schedulers.default_scheduler() == made
+    assert boss.post(part("cluster", "check")).status_code == 302
+    made.refresh_from_db()
+    assert made.check_wanted_at is not None
+    Scheduler.objects.filter(pk=made.pk).update(
+        config={**made.config, "host_key": "k", "user": "u"}
+    )
+    boss.post(part("cluster"), values | {"scheduler_ip": "condor.example.org"})
+    made.refresh_from_db()
+    assert made.config == {"host": "condor.example.org", "key_path": str(key), "user": "u"}
+    boss.post(part("cluster"), {"scheduler_ip": ""})
+    assert schedulers.default_scheduler() == local
+    assert Scheduler.objects.filter(pk=made.pk).exists()
+    told = [(each.verb, each.kind) for each in AuditEvent.objects.order_by("id")]
+    assert told[:2] == [("add", "scheduler"), ("change", "setting")]
+
+
+def test_a_scheduler_that_has_had_jobs_never_becomes_another_machine(
+    boss: Client, make_job: MakeJob
+) -> None:
+    boss.post(part("cluster"), {"scheduler_ip": "one.example.org"})
+    first = schedulers.default_scheduler()
+    make_job(scheduler=Scheduler.objects.get(pk=first.pk))
+    boss.post(part("cluster"), {"scheduler_ip": "two.example.org"})
+    second = schedulers.default_scheduler()
+    assert second.pk != first.pk
+    assert Scheduler.objects.get(pk=first.pk).config == {"host": "one.example.org"}
+    boss.post(part("cluster"), {"scheduler_ip": "one.example.org"})
+    assert schedulers.default_scheduler().pk == first.pk
+    page = f"/admin/oceanid/scheduler/{second.pk}/delete/"
+    assert boss.post(page, {"post": "yes"}).status_code == 302
+    assert not Scheduler.objects.filter(pk=second.pk).exists()
+
+
+def test_the_default_cluster_is_chosen_and_stays(boss: Client, account: CloudAccount) -> None:
+    cluster = clusters.save(Cluster(account=account, name="alps"), None)
+    boss.post(part("cluster"), {"default_cluster": str(cluster.pk)})
+    assert Setting.objects.get(part="cluster").default_cluster == cluster
+    assert "alps" in shown(boss.get(SETTINGS))
+    page = f"{CLUSTERS}{cluster.pk}/delete/"
+    assert "is the default cluster" in shown(boss.post(page, {"post": "yes"}, follow=True))
+    assert Cluster.objects.exists()
+
+
+def test_who_may_only_look_changes_and_tests_nothing(client: Client, staff: User) -> None:
+    accounts.save(CloudAccount(cloud="amazon", name="Ours", config={"user_id": "9" * 12}), None)
+    account = CloudAccount.objects.get()
+    client.force_login(staff)
+    pages = [part("amazon"), part("cluster"), f"{ACCOUNTS}{account.pk}/change/", CLUSTERS, SETTINGS]
+    assert {client.get(page).status_code for page in pages} == {403}
+    names = ["view_setting", "view_cloudaccount", "view_cluster"]
+    staff.user_permissions.add(*Permission.objects.filter(codename__in=names))
+    assert {client.get(page).status_code for page in pages} == {200}
+    assert client.post(part("amazon"), {"user_id": "8" * 12}).status_code == 403
+    for page in (part("amazon", "check"), f"{ACCOUNTS}{account.pk}/check/"):
+        assert "You may not" in shown(client.post(page, follow=True))
+    client.post(f"{ACCOUNTS}{account.pk}/default/", follow=True)
+    assert client.post(f"{ACCOUNTS}{account.pk}/delete/", {"post": "yes"}).status_code == 403
+    account.refresh_from_db()
+    assert account.config["user_id"] == "9" * 12 and account.check_wanted_at is None
+    assert not AuditEvent.objects.exists()
