@@ -54,6 +54,36 @@ def inside(name: str, what: str) -> str:
     return posixpath.normpath(name)
 
 
+def executable(directory: str, text: str, *, may_lack: bool) -> str:
+    """The path of a program; "" when there is none, and there may be none.
+
+    Raises:
+        InvalidSpecification: There is none, or it is a directory.
+    """
+    name = text.strip().strip('"')
+    if not name and may_lack:
+        return ""
+    if not name or name.endswith("/"):
+        raise InvalidSpecification(
+            "The job has no executable." if not name else f"“{name}” is a directory.",
+            hint="Set “executable” to a program.",
+        )
+    return within(directory, name, "executable")
+
+
+def refuse_getenv(text: str) -> None:
+    """Refuse that a job inherits the environment of whoever submits it.
+
+    Raises:
+        InvalidSpecification: It is asked for.
+    """
+    if text.lower() not in ("", "false", "no", "0", "f", "n"):
+        raise InvalidSpecification(
+            "getenv is not available: a job inherits nothing of the portal's environment.",
+            hint="Name the variables that it needs in “environment”.",
+        )
+
+
 def stream(base: str, name: str, what: str) -> str:
     """The path of stdin, stdout or stderr; "" for the null device."""
     name = _unquoted(name)

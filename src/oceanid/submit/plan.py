@@ -146,7 +146,7 @@ class Plan:
     def _compile_fields(self) -> None:
         if self._fixed_base is not None:
             self._constant["initialdir"] = self._fixed_base
-        self._refuse_getenv()
+        fields.refuse_getenv(self.constant("getenv"))
         self._compile_executable()
         self._compile_words()
         self._compile_files()
@@ -180,14 +180,6 @@ class Plan:
             elif text:
                 self._constant["kill_timeout_s"] = values.whole(name, text, least=0, most=10**7)
 
-    def _refuse_getenv(self) -> None:
-        text = self.constant("getenv").lower()
-        if text not in ("", "false", "no", "0", "f", "n"):
-            raise InvalidSpecification(
-                "getenv is not available: a job inherits nothing of the portal's environment.",
-                hint="Name the variables that it needs in “environment”.",
-            )
-
     def _compile_executable(self) -> None:
         transfers = self._transfers = self.constant("should_transfer_files", "YES").upper() != "NO"
         mode = self.constant("should_transfer_files", "YES").upper()
@@ -200,20 +192,14 @@ class Plan:
         contained = any(self._text(name) for name in ("container_image", "docker_image"))
 
         def path(texts: Sequence[str], base: str) -> str:
+            found = fields.executable(self._directory, texts[0], may_lack=contained)
             name = texts[0].strip().strip('"')
-            if not name or name.endswith("/"):
-                if contained and not name:
-                    return ""
-                raise InvalidSpecification(
-                    "The job has no executable." if not name else f"“{name}” is a directory.",
-                    hint="Set “executable” to a program.",
-                )
-            if wanted is False and transfers and not name.startswith("/"):
+            if wanted is False and transfers and name and not name.startswith("/"):
                 raise InvalidSpecification(
                     f"The executable “{name}” is relative, but transfer_executable is False.",
                     hint="Give its absolute path on the execute machine.",
                 )
-            return fields.within(self._directory, name, "executable")
+            return found
 
         def travels(texts: Sequence[str], base: str) -> bool:
             name = texts[0].strip().strip('"')

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, User
 
-from oceanid.jobs import JobManager
+from oceanid.jobs import BasicJob, JobManager
 
 
 @pytest.fixture
@@ -50,3 +50,11 @@ def script(tmp_path: Path) -> Path:
     path.write_text("#!/bin/sh\necho run\n")
     path.chmod(0o755)
     return path
+
+
+@pytest.fixture
+def basic(jobs: JobManager, ann: User) -> BasicJob:
+    """A job whose status belongs to its app."""
+    job: BasicJob = jobs.create_job("x", ann, job_type="BASIC")
+    job.save()
+    return job

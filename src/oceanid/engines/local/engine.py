@@ -19,6 +19,7 @@ from uuid import UUID
 from oceanid.engines.base import Engine
 from oceanid.engines.local import machine
 from oceanid.engines.local.journal import Tail, lines_of, observation
+from oceanid.engines.local.live import LiveBatches
 from oceanid.engines.local.lost import settle_lost
 from oceanid.engines.local.runner.record import Claim
 from oceanid.engines.local.spool import Options, Spool
@@ -69,7 +70,7 @@ class LocalEngine(Engine):
         self._spool = Spool(scheduler.spool)
         self._children: list[subprocess.Popen[bytes]] = []
         self._awake = asyncio.Event()
-        self._live = _LiveBatches(self._spool)
+        self._live = LiveBatches(self._spool)
 
     @classmethod
     def is_available(cls) -> str:
@@ -306,67 +307,6 @@ class LocalEngine(Engine):
         except TimeoutError:
             return
         await asyncio.sleep(_POLL_S / 4)
-
-
-class _LiveBatches:
-    """The batches on disk that are not closed: whose runners live, or must be seen to."""
-
-    def __init__(self, spool: Spool) -> None:
-        self._spool = spool
-        self._folder_time = -1
-        self._open: dict[str, Claim | None] = {}
-        self._closed: set[str] = set()
-        self.stale = True
-
-    def __bool__(self) -> bool:
-        return bool(self._open)
-
-    def discard(self, batch: str) -> None:
-        """Take note that a batch is closed."""
-        self._open.pop(batch, None)
-        self._closed.add(batch)
-
-    def refresh(self) -> None:
-        """See which batches came or went; costs one look at a folder's time when none did."""
-        changed = Path(self._spool.batches).stat().st_mtime_ns
-        if changed == self._folder_time and not self.stale:
-            return
-        self._folder_time, self.stale = changed, False
-        present = {each.name for each in Path(self._spool.batches).iterdir()}
-        self._closed &= present
-        self._open = {name: claim for name, claim in self._open.items() if name in present}
-        for name in present - self._closed - self._open.keys():
-            if self._spool.is_closed(name):
-                self._closed.add(name)
-            else:
-                self._open[name] = None
-
-    def lost(self) -> list[str]:
-        """The batches whose runner is no more although it did not close them."""
-        found = []
-        for name, known in list(self._open.items()):
-            claim = known or self._spool.claim(name)
-            self._open[name] = claim
-            if claim is None:
-                if self._spool.grave(name):
-                    # A submission that overslept its batch's whole life made the folder anew.
-                    self._spool.bury(name)
-                    self.discard(name)
-                continue
-            if claim.dead or self._spool.is_closed(name):
-                self.discard(name)
-            elif not claim.is_alive():
-                found.append(name)
-        return found
-
-    def generations(self) -> set[int]:
-        """The generations of the journal that these batches may still write to."""
-        used = set()
-        for name in self._open:
-            manifest = self._spool.manifest(name)
-            if manifest is not None:
-                used.add(manifest.generation)
-        return used
 
 
 def _handle(batch: UUID, claim: Claim | None) -> Handle:
