@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.integration.running import eventually
 
 from oceanid.engines.testing import Bench, shell
 from oceanid.specs import Observation, TaskSpec, Transfer
 from oceanid.states import TaskState
-from tests.integration.running import eventually
 
 Outcome = Callable[..., Observation]
 
