@@ -161,7 +161,7 @@ def _middle(person: str, scope: str, sort: str) -> str:
 
     user = User.objects.get(username=person)
     order = Asked(sort=sort, scope=scope).order
-    jobs = listing._scope(Asked(scope=scope), user)
+    jobs = listing.scope(Asked(scope=scope), user)
     if order.nullable:
         jobs = jobs.filter(**{f"{order.field}__isnull": False})
     sign = "-" if order.descending else ""

@@ -6,7 +6,20 @@ from importlib.util import find_spec
 
 from django.urls import path
 
-from oceanid.web import actions, clone, files, health, job, jobs, live, node, sharing
+from oceanid.web import (
+    actions,
+    bulk,
+    clone,
+    export,
+    files,
+    health,
+    job,
+    jobs,
+    live,
+    node,
+    saved,
+    sharing,
+)
 
 app_name = "oceanid"
 urlpatterns = [
@@ -15,6 +28,13 @@ urlpatterns = [
     path("live/changes/", live.changes, name="changes"),
     path("jobs/", jobs.job_list, name="jobs"),
     path("jobs/rows/", jobs.job_rows, name="job-rows"),
+    path("jobs/export/", export.export, name="job-export"),
+    path("jobs/bulk/", bulk.new, name="bulk-new"),
+    path("jobs/views/", saved.save, name="view-new"),
+    path("jobs/views/<int:view_id>/", saved.change, name="view"),
+    path("bulk/", bulk.recent, name="bulk-recent"),
+    path("bulk/<uuid:uuid>/", bulk.bulk, name="bulk"),
+    path("bulk/<uuid:uuid>/do/<slug:verb>/", bulk.act, name="bulk-act"),
     path("jobs/<int:job_id>/", job.job_page, name="job"),
     path("jobs/<int:job_id>/delete/", job.confirm_delete, name="job-delete"),
     path("jobs/<int:job_id>/clone/", clone.clone_page, name="job-clone"),

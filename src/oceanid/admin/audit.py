@@ -38,10 +38,13 @@ VERBS: Final = {
     "pause": _("paused"),
     "resume": _("resumed"),
     "resubmit": _("resubmitted"),
+    "cancel": _("cancelled"),
     "retry-results": _("had results tried again of"),
 }
 KINDS: Final = {
+    "bulkaction": _("several jobs at once"),
     "job": _("job"),
+    "savedview": _("saved view"),
     "scheduler": _("scheduler"),
     "appscheduler": _("app's scheduler"),
     "cloudaccount": _("cloud account"),

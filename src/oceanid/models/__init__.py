@@ -2,6 +2,7 @@
 
 from oceanid.models.account import CloudAccount
 from oceanid.models.audit import AuditEvent
+from oceanid.models.bulk import BulkAction, BulkResult, BulkState, BulkVerb
 from oceanid.models.cluster import Cluster
 from oceanid.models.event import EventKind, JobEvent
 from oceanid.models.job import Job, JobQuerySet, job_class, register_job_class
@@ -11,12 +12,17 @@ from oceanid.models.share import JobShare, ShareRight
 from oceanid.models.supervision import Lease, SupervisorBeat
 from oceanid.models.tail import TailWish
 from oceanid.models.task import Batch, Task, TaskRole
+from oceanid.models.view import SavedView
 from oceanid.models.workflow import WorkflowEdge, WorkflowNode
 
 __all__ = [
     "AppScheduler",
     "AuditEvent",
     "Batch",
+    "BulkAction",
+    "BulkResult",
+    "BulkState",
+    "BulkVerb",
     "CloudAccount",
     "Cluster",
     "EventKind",
@@ -26,6 +32,7 @@ __all__ = [
     "JobShare",
     "Lease",
     "Part",
+    "SavedView",
     "Scheduler",
     "SchedulerEvent",
     "Setting",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from urllib.parse import urlencode
@@ -11,6 +11,8 @@ from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
 
+from oceanid.services import columns
+from oceanid.services.columns import Column
 from oceanid.services.keyset import Order, Place
 
 SORTS: Mapping[str, Order] = {
@@ -22,6 +24,8 @@ SORTS: Mapping[str, Order] = {
 }
 SCOPES = ("mine", "groups", "all")
 ACTIVE = "active"
+FILTERS = ("q", "status", "app", "scheduler", "user", "since", "until")
+LONGEST = 1000
 SINCE = {
     "1h": (_("Last hour"), timedelta(hours=1)),
     "24h": (_("Last 24 hours"), timedelta(days=1)),
@@ -41,8 +45,11 @@ class Asked:
         status: A status word, or ``active``.
         app: An app's label.
         scheduler: A scheduler's name.
+        user: A user's name; of no meaning among one's own.
         since, until: When the job was created: a span as in SINCE, or a date.
         sort: A key of SORTS, behind a minus sign for the other direction.
+        columns: The columns' names with commas between; "" shows those of the scope.
+        view: The number of the saved view that the address came from.
         after, before, at: The place of the page: a row's token, or ``at=last``.
     """
 
@@ -52,9 +59,12 @@ class Asked:
     status: str = ""
     app: str = ""
     scheduler: str = ""
+    user: str = ""
     since: str = ""
     until: str = ""
     sort: str = ""
+    columns: str = ""
+    view: str = ""
     after: str = ""
     before: str = ""
     at: str = ""
@@ -64,13 +74,17 @@ class Asked:
         """Read an address's parameters; what is not understood counts as not given."""
         names = [field.name for field in fields(cls)]
         # PostgreSQL takes no NUL in a text, so that nothing can have one.
-        said = {name: given.get(name, "").replace("\0", "").strip()[:1000] for name in names}
+        said = {name: given.get(name, "").replace("\0", "").strip()[:LONGEST] for name in names}
         asked = cls(**{name: value for name, value in said.items() if value})
         if asked.scope not in SCOPES:
             asked = replace(asked, scope="mine")
         if asked.sort.lstrip("-") not in SORTS:
             asked = replace(asked, sort="")
-        return asked
+        if asked.scope == "mine" and asked.user:
+            asked = replace(asked, user="")
+        if asked.columns:
+            asked = replace(asked, columns=columns.understood(asked.columns.split(",")))
+        return asked if asked.view.isdecimal() else replace(asked, view="")
 
     def address(self, **changes: str) -> str:
         """The query string for this list with some parameters changed, from its first page on
@@ -81,12 +95,30 @@ class Asked:
             for field in fields(asked)
             if getattr(asked, field.name) not in ("", field.default)
         }
-        return "?" + urlencode(said)
+        # An empty address stands for whatever a person made their default view.
+        return "?" + urlencode(said or {"scope": asked.scope})
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What narrows, orders and shows the list, but not where in it we are."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        placing = ("after", "before", "at", "view")
+        return {name: value for name, value in given.items() if value and name not in placing}
 
     @property
     def is_filtered(self) -> bool:
         """Whether anything but the scope narrows the list."""
-        return any((self.q, self.status, self.app, self.scheduler, self.since, self.until))
+        return any(getattr(self, name) for name in FILTERS)
+
+    @property
+    def is_of_one(self) -> bool:
+        """Whether the jobs are one person's, so that the indexes that begin with a user serve."""
+        return self.scope == "mine" or (self.scope == "all" and bool(self.user))
+
+    @property
+    def shown(self) -> Sequence[Column]:
+        """The columns behind the name."""
+        return columns.chosen(self.columns, scope=self.scope)
 
     @property
     def sort_name(self) -> str:

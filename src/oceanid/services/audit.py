@@ -41,6 +41,11 @@ def coming_from(origin: str) -> Iterator[None]:
         _origin.reset(token)
 
 
+def origin() -> str:
+    """From where what is done now comes; to be kept with a wish that is fulfilled later."""
+    return _origin.get()
+
+
 @dataclass(frozen=True, slots=True)
 class Thing:
     """What something was done to.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
 
@@ -14,8 +15,9 @@ from django.utils.translation import gettext as _
 from oceanid.models import Job
 from oceanid.services import keyset, policy, shared
 from oceanid.services.asked import ACTIVE, Asked, identity
+from oceanid.services.columns import Column
 from oceanid.services.keyset import Unindexed
-from oceanid.services.sifting import filtered, leading, led, searched
+from oceanid.services.sifting import filtered, leading, led, searched, user_id
 
 PAGE_SIZE = 50
 COUNT_LIMIT = 1000
@@ -26,13 +28,15 @@ COLUMNS = (
     "id", "uuid", "type", "app", "name", "name_key", "user_id", "state",
     "custom_status", "status_message", "reason_code", "progress", "progress_message", "wanted",
     "creation_time", "execute_time", "start_time", "completion_time", "num_jobs", "attempt",
-    "scheduler_id", "scheduler__name", "tasks_complete", "tasks_error", "tasks_aborted",
+    "scheduler_id", "scheduler__name", "tasks_held", "tasks_complete", "tasks_error",
+    "tasks_aborted",
 )  # fmt: skip
 
 
-def columns() -> tuple[str, ...]:
+def columns(shown: Sequence[Column] = ()) -> tuple[str, ...]:
     """What a list of jobs reads; what a user is called is the site's own user model's to say."""
-    return (*COLUMNS, f"user__{get_user_model().USERNAME_FIELD}")
+    more = {name: None for column in shown for name in column.reads}
+    return (*COLUMNS, f"user__{get_user_model().USERNAME_FIELD}", *more)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,31 +61,33 @@ class Listing:
     searched_to: str = ""
 
 
-def read(asked: Asked, user: policy.Person) -> Listing:
+def read(asked: Asked, user: policy.Person, *, until_id: int | None = None) -> Listing:
     """Read the page of jobs that an address asks for.
+
+    Args:
+        asked: What the address says.
+        user: Who looks.
+        until_id: The largest number that counts; None when all do.
 
     Raises:
         PermissionDenied: Everyone's jobs are not this person's to see.
     """
     is_one = identity(asked.q) is not None
     if asked.scope == "groups" and not is_one and shared.are_many(user):
-        every = _shown(Job.objects.all())
-        found = shared.read(asked, user, every, size=PAGE_SIZE, most=COUNT_LIMIT)
+        every = _shown(Job.objects.all(), asked)
+        found = shared.read(asked, user, every, size=PAGE_SIZE, most=COUNT_LIMIT, until_id=until_id)
         rows = found.page
         return Listing(
             rows.rows, rows.next, rows.previous, found.count, found.is_more,
             found.notice, found.searched_to,
         )  # fmt: skip
-    scoped = _scope(asked, user)
+    scoped = scope(asked, user)
+    if until_id is not None:
+        scoped = scoped.filter(pk__lte=until_id)
     if asked.q and asked.match == "any":
         return _search_anywhere(asked, filtered(asked, scoped, indexed=frozenset()))
     first_by = leading(asked, scoped)
-    indexed = _ALL_INDEXED if asked.scope == "all" else _OWN_INDEXED
-    matching = (
-        led(asked, scoped, user, first_by)
-        if first_by
-        else searched(asked, filtered(asked, scoped, indexed=indexed))
-    )
+    matching = _matching(asked, scoped, user, first_by)
     jobs: QuerySet[Job]
     first = list(matching.order_by().values_list("pk", flat=True)[: COUNT_LIMIT + 1])
     few = len(first) <= COUNT_LIMIT
@@ -91,10 +97,50 @@ def read(asked: Asked, user: policy.Person) -> Listing:
     elif first_by:
         jobs = matching
     else:
-        jobs, by_index = _many(asked, scoped, indexed)
+        jobs, by_index = _many(asked, scoped, _indexed(asked))
     order = replace(asked.order, by_index=by_index)
-    rows = keyset.page(_shown(jobs), order=order, place=asked.place, size=PAGE_SIZE)
+    rows = keyset.page(_shown(jobs, asked), order=order, place=asked.place, size=PAGE_SIZE)
     return Listing(rows.rows, rows.next, rows.previous, min(len(first), COUNT_LIMIT), not few)
+
+
+def few_ids(asked: Asked, user: policy.Person) -> list[int] | None:
+    """The numbers of all the jobs of an address, when these are at most COUNT_LIMIT; else None.
+
+    Raises:
+        PermissionDenied: Everyone's jobs are not this person's to see.
+    """
+    is_one = identity(asked.q) is not None
+    if asked.scope == "groups" and not is_one and shared.are_many(user):
+        return None
+    scoped = scope(asked, user)
+    if asked.q and asked.match == "any":
+        return None
+    matching = _matching(asked, scoped, user, leading(asked, scoped))
+    found = list(matching.order_by().values_list("pk", flat=True)[: COUNT_LIMIT + 1])
+    return sorted(found) if len(found) <= COUNT_LIMIT else None
+
+
+def among(asked: Asked, user: policy.Person, *, after: int, until: int) -> QuerySet[Job]:
+    """The jobs of an address with a number in a range, found by reading that range.
+
+    For walking over all of them in portions: the work is bounded by the range.
+
+    Raises:
+        PermissionDenied: Everyone's jobs are not this person's to see.
+    """
+    jobs = scope(asked, user, by_lookup=True).filter(pk__gt=after, pk__lte=until)
+    jobs = filtered(asked, jobs, indexed=frozenset())
+    if asked.q and asked.match == "any":
+        return jobs.filter(name__icontains=asked.q)
+    return searched(asked, jobs, by_index=False)
+
+
+def _matching(
+    asked: Asked, scoped: QuerySet[Job], user: policy.Person, first_by: str
+) -> QuerySet[Job]:
+    if first_by:
+        return led(asked, scoped, user, first_by)
+    return searched(asked, filtered(asked, scoped, indexed=_indexed(asked)))
 
 
 def _many(
@@ -117,17 +163,27 @@ def newest_first(asked: Asked, scoped: QuerySet[Job], user: policy.Person) -> Qu
     Of very many that begin with a text these are the first by name, as in the list of jobs.
     """
     asked = replace(asked, sort="created")
+    if asked.user:
+        scoped = scoped.filter(user=user_id(asked, user))
     first_by = leading(asked, scoped)
     if first_by:
         jobs, by_index = led(asked, scoped, user, first_by), False
     else:
-        jobs, by_index = _many(asked, scoped, _ALL_INDEXED)
+        jobs, by_index = _many(asked, scoped, _indexed(asked))
     return jobs.order_by("-id" if by_index else Unindexed(F("id")).desc())
 
 
-def rows(ids: list[int], user: policy.Person) -> list[Job]:
+def rows(ids: list[int], user: policy.Person, asked: Asked | None = None) -> list[Job]:
     """These jobs, as the list shows them, as far as a person may see them."""
-    return list(_shown(policy.visible_jobs(user).filter(pk__in=ids)))
+    return list(_shown(policy.visible_jobs(user).filter(pk__in=ids), asked or Asked()))
+
+
+def of_ids(ids: list[int], user: policy.Person, asked: Asked) -> Listing:
+    """A page of certain jobs, as far as a person may see them, the newest first."""
+    jobs = _shown(policy.visible_jobs(user).filter(pk__in=ids), asked)
+    order = replace(Asked().order, by_index=False)
+    found = keyset.page(jobs, order=order, place=asked.place, size=PAGE_SIZE)
+    return Listing(found.rows, found.next, found.previous, len(ids))
 
 
 _APPS = """
@@ -148,20 +204,32 @@ def apps() -> list[str]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def _scope(asked: Asked, user: policy.Person) -> QuerySet[Job]:
-    if asked.scope == "all":
-        if not policy.sees_all(user):
-            raise PermissionDenied(_("Only people with that permission see everyone's jobs."))
-        return policy.visible_jobs(user)
+def scope(asked: Asked, user: policy.Person, *, by_lookup: bool = False) -> QuerySet[Job]:
+    """The jobs of the address's scope, and of its user when it names one.
+
+    Args:
+        asked: What the address says.
+        user: Who looks.
+        by_lookup: Whether few jobs will be asked for, so that shares are looked up for each.
+
+    Raises:
+        PermissionDenied: Everyone's jobs are not this person's to see.
+    """
+    if asked.scope == "mine":
+        return Job.objects.filter(user=user.pk)
     if asked.scope == "groups":
-        if identity(asked.q) is not None:
-            return Job.objects.filter(policy.is_shared_with(user, "pk"))
-        return policy.group_jobs(user)
-    return Job.objects.filter(user=user.pk)
+        jobs = policy.group_jobs(user)
+        if by_lookup or identity(asked.q) is not None:
+            jobs = policy.visible_jobs(user).filter(policy.is_shared_with(user, "pk"))
+    elif policy.sees_all(user):
+        jobs = policy.visible_jobs(user)
+    else:
+        raise PermissionDenied(_("Only people with that permission see everyone's jobs."))
+    return jobs.filter(user=user_id(asked, user)) if asked.user else jobs
 
 
-def _shown(jobs: QuerySet[Job]) -> QuerySet[Job]:
-    return jobs.select_related("user", "scheduler").only(*columns())
+def _shown(jobs: QuerySet[Job], asked: Asked) -> QuerySet[Job]:
+    return jobs.select_related("user", "scheduler").only(*columns(asked.shown))
 
 
 _ALL_INDEXED = frozenset({"status", "app", "scheduler"})
@@ -172,7 +240,12 @@ def _filters_give_order(asked: Asked) -> bool:
     """Whether an index of the filters' columns is in the order of the rows anyway."""
     if asked.sort_name != "created" or asked.q or asked.status == ACTIVE:
         return False
-    return bool(asked.status or asked.app) if asked.scope == "all" else bool(asked.status)
+    of_everyone = asked.scope == "all" and not asked.user
+    return bool(asked.status) or (of_everyone and bool(asked.app))
+
+
+def _indexed(asked: Asked) -> frozenset[str]:
+    return _ALL_INDEXED if asked.scope == "all" and not asked.user else _OWN_INDEXED
 
 
 def _ordered_by(asked: Asked) -> frozenset[str]:
@@ -185,7 +258,7 @@ def _search_anywhere(asked: Asked, jobs: QuerySet[Job]) -> Listing:
     begun, window = monotonic(), 20_000
     newest = Job.objects.order_by("-id").values_list("pk", flat=True).first() or 0
     upper = int(asked.after) - 1 if asked.after.isdecimal() and len(asked.after) < 19 else newest
-    matching = _shown(jobs.filter(Q(name__icontains=asked.q))).order_by("-id")
+    matching = _shown(jobs.filter(Q(name__icontains=asked.q)), asked).order_by("-id")
     found: list[Job] = []
     while upper > 0 and len(found) < PAGE_SIZE:
         looked = monotonic()

@@ -14,7 +14,7 @@ from oceanid.models import Job, JobShare
 from oceanid.services import keyset, policy
 from oceanid.services.asked import Asked
 from oceanid.services.keyset import Page
-from oceanid.services.sifting import FEW, bounds, filtered, searched
+from oceanid.services.sifting import FEW, bounds, filtered, searched, user_id
 
 SECONDS = 1.5
 """How long is looked for jobs that filters leave."""
@@ -47,7 +47,15 @@ class Found:
     searched_to: str = ""
 
 
-def read(asked: Asked, user: policy.Person, shown: QuerySet[Job], *, size: int, most: int) -> Found:
+def read(
+    asked: Asked,
+    user: policy.Person,
+    shown: QuerySet[Job],
+    *,
+    size: int,
+    most: int,
+    until_id: int | None = None,
+) -> Found:
     """Read a page of the jobs that are shared with somebody, when these are very many.
 
     By creation it goes through all of them; in any other order through the newest that match.
@@ -58,8 +66,9 @@ def read(asked: Asked, user: policy.Person, shown: QuerySet[Job], *, size: int, 
         shown: Jobs with the columns that are wanted.
         size: How many rows a page has.
         most: How many are counted, and sorted by anything but their creation.
+        until_id: The largest number that counts; None when all do.
     """
-    walk = _Walk(asked, user)
+    walk = _Walk(asked, user, until_id)
     found = walk.rows(Job.objects.only("pk"), ascending=False, start=ENDS, most=most + 1)
     is_more = len(found) > most
     if is_more and asked.sort_name == "created":
@@ -102,11 +111,13 @@ def _by_creation(walk: _Walk, shown: QuerySet[Job], *, size: int, most: int) -> 
 class _Walk:
     """Goes through shared jobs by number, and keeps those that an address's filters leave."""
 
-    def __init__(self, asked: Asked, user: policy.Person) -> None:
+    def __init__(self, asked: Asked, user: policy.Person, until_id: int | None) -> None:
         self.asked = asked
         self.user = user
         low, high = bounds(asked.since, asked.until)
         self._low, self._high = low or 0, high if high is not None else ENDS
+        if until_id is not None:
+            self._high = min(self._high, until_id + 1)
         self.reached = 0
         self.is_cut = False
 
@@ -132,6 +143,8 @@ class _Walk:
     def _matching(self, jobs: QuerySet[Job]) -> QuerySet[Job]:
         asked = replace(self.asked, since="", until="")
         jobs = filtered(asked, jobs, indexed=frozenset())
+        if asked.user:
+            jobs = jobs.filter(user=user_id(asked, self.user))
         if asked.q and asked.match == "any":
             return jobs.filter(Q(name__icontains=asked.q))
         return searched(asked, jobs, by_index=False)

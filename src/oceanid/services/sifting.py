@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from django.contrib.auth import get_user_model
 from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
@@ -26,7 +27,7 @@ def leading(asked: Asked, scoped: QuerySet[Job]) -> str:
     SQLite does not know which of several indexes leaves few rows, so it is found by counting.
     """
     names = [name for name in ("status", "app", "scheduler", "q") if getattr(asked, name)]
-    is_own = asked.scope == "mine"
+    is_own = asked.is_of_one
     if asked.scope == "groups" or identity(asked.q) or len(names) + is_own < 2 or not names:
         return ""
     counts: dict[str, int] = {}
@@ -42,10 +43,19 @@ def leading(asked: Asked, scoped: QuerySet[Job]) -> str:
 
 def led(asked: Asked, scoped: QuerySet[Job], user: policy.Person, leading: str) -> QuerySet[Job]:
     """The few rows that one filter leaves by its index, sifted by the others."""
-    if asked.scope == "mine" and leading in ("app", "scheduler"):
-        scoped = where(Job.objects.all(), "user_id", user.pk, by_index=False)
+    if asked.is_of_one and leading in ("app", "scheduler"):
+        scoped = where(Job.objects.all(), "user_id", user_id(asked, user), by_index=False)
     jobs = filtered(asked, scoped, indexed=frozenset({leading}))
     return searched(asked, jobs, by_index=leading == "q")
+
+
+def user_id(asked: Asked, user: policy.Person) -> Any:
+    """The key of the one person whose jobs are meant; None when there is no such person."""
+    if asked.scope == "mine":
+        return user.pk
+    model = get_user_model()
+    people = model._default_manager.filter(**{model.USERNAME_FIELD: asked.user})
+    return people.values_list("pk", flat=True).first()
 
 
 def filtered(asked: Asked, jobs: QuerySet[Job], *, indexed: frozenset[str]) -> QuerySet[Job]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import connection
 
 CHANNEL = "oceanid"
-WORK, TAIL, CLOUD = "", "tail", "cloud"
+WORK, TAIL, CLOUD, BULK = "", "tail", "cloud", "bulk"
 
 
 def wake(topic: str = WORK) -> None:
@@ -13,10 +13,12 @@ def wake(topic: str = WORK) -> None:
 
     PostgreSQL delivers a NOTIFY at commit and folds equal ones into one. On SQLite supervisors
     notice the commit itself (``PRAGMA data_version``) and which table got a row: call this only
-    beside a new event, for TAIL a new wish for output, for CLOUD a new audit event.
+    beside a new event, for TAIL a new wish for output, for CLOUD and BULK a
+    new audit event.
 
     Args:
-        topic: WORK; TAIL for those who read output for pages; CLOUD for those who ask clouds.
+        topic: WORK; TAIL for those who read output for pages; CLOUD for those who ask clouds;
+            BULK for who acts on many jobs at once.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""What belongs to no scheduler: deletion of jobs that never had one, and retention."""
+"""What belongs to no scheduler: jobs that never had one, actions on many jobs, retention."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from contextlib import suppress
 
 from oceanid.errors import LeaseLost
 from oceanid.models import Job
-from oceanid.services import audit, intents, leases, retention
+from oceanid.services import audit, bulk_actions, intents, leases, retention
 from oceanid.services.leases import Hold
+from oceanid.services.wake import BULK
 from oceanid.states import Wanted
 from oceanid.supervisor.surroundings import Surroundings
 
@@ -36,6 +37,7 @@ class HouseDriver:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._renew())
                 group.create_task(self._attend())
+                group.create_task(self._act_in_bulk())
                 group.create_task(self._retain())
         except* LeaseLost as lost:
             raise lost.exceptions[0] from None
@@ -68,9 +70,26 @@ class HouseDriver:
             )  # fmt: skip
         await self.db(intents.remove, self.hold, job)
 
+    async def _act_in_bulk(self) -> None:
+        """Take actions on many jobs further, a portion of each in turn."""
+        async with self.around.waker.listening(BULK) as changed:
+            while True:
+                changed.clear()
+                under_way = await self.db(bulk_actions.waiting)
+                while under_way:
+                    under_way = [
+                        action
+                        for action in under_way
+                        if await self.db(bulk_actions.advance, self.hold, action)
+                    ]
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self.around.settings.sweep_s):
+                        await changed.wait()
+
     async def _retain(self) -> None:
-        """Ask now and then for the deletion of jobs that are past their time."""
+        """Ask now and then for the deletion of jobs, and forget actions, past their time."""
         while True:
+            await self.db(bulk_actions.forget, self.hold)
             asked = await self.db(retention.apply)
             if asked:
                 log.info(

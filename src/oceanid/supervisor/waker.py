@@ -14,17 +14,18 @@ from typing import Any
 from django.db import connection
 
 from oceanid import conf
-from oceanid.models import AuditEvent, JobEvent, SchedulerEvent, TailWish
-from oceanid.services.wake import CHANNEL, CLOUD, TAIL, WORK
+from oceanid.models import AuditEvent, BulkAction, JobEvent, SchedulerEvent, TailWish
+from oceanid.services.wake import BULK, CHANNEL, CLOUD, TAIL, WORK
 
 log = logging.getLogger(__name__)
 
 
 _TOPICS = {
-    AuditEvent._meta.db_table: CLOUD,
-    JobEvent._meta.db_table: WORK,
-    SchedulerEvent._meta.db_table: WORK,
-    TailWish._meta.db_table: TAIL,
+    AuditEvent._meta.db_table: (CLOUD, BULK),
+    BulkAction._meta.db_table: (BULK,),
+    JobEvent._meta.db_table: (WORK,),
+    SchedulerEvent._meta.db_table: (WORK,),
+    TailWish._meta.db_table: (TAIL,),
 }
 _ROWS = f"SELECT name, seq FROM sqlite_sequence WHERE name IN ({', '.join('?' * len(_TOPICS))})"  # noqa: S608
 
@@ -110,7 +111,8 @@ class Waker:
                 if version != last:
                     last, before = version, told
                     told = dict(watched.execute(_ROWS, tuple(_TOPICS)).fetchall())
-                    topics = {_TOPICS[name] for name in told if told[name] != before.get(name)}
+                    fresh = [name for name in told if told[name] != before.get(name)]
+                    topics = {topic for name in fresh for topic in _TOPICS[name]}
                     if topics or not told:
                         changed(topics)
                 over.wait(pause)

@@ -12,8 +12,8 @@ from django.urls import URLPattern, reverse
 from django.utils import timezone
 
 from oceanid import urls
-from oceanid.models import Job, JobShare, Task, WorkflowNode
-from oceanid.services import paths, policy
+from oceanid.models import BulkAction, Job, JobShare, Task, WorkflowNode
+from oceanid.services import bulk_actions, paths, policy
 from oceanid.submit import SubmitDescription
 from oceanid.web import actions
 from tests.integration.web.conftest import MakeJob
@@ -39,6 +39,7 @@ class Rule:
     post: tuple[int, ...] = (405,) * len(PEOPLE)
 
 
+SENT_BACK = (401, *(302,) * 7)
 NEVER = (405,) * 8
 EVERYONE = (302, 200, 200, 200, 200, 200, 200, 200)
 VIEWERS = (302, 404, 200, 200, 200, 200, 200, 200)
@@ -69,6 +70,13 @@ RULES = {
     # Under WSGI nothing streams; that streams are for those who logged in is shown in test_live.
     "live": Rule((), (401, *(501,) * 7)),
     "changes": Rule((), EVERYONE),
+    "job-export": Rule((), EVERYONE),
+    "bulk-recent": Rule((), EVERYONE),
+    "bulk-new": Rule((), NEVER, SENT_BACK),
+    "bulk": Rule(("bulk",), (302, 404, 404, 404, 200, 404, 404, 404)),
+    "bulk-act": Rule(("bulk", "cancel"), NEVER, SENT_BACK),
+    "view-new": Rule((), NEVER, SENT_BACK),
+    "view": Rule((1,), NEVER, (401, *(404,) * 7)),
 }
 VERBS = {
     "execute": ACTS,
@@ -132,7 +140,10 @@ def people(
 
 def address(name: str, rule: Rule, job: Job) -> str:
     node = job.node_set.get()
-    known = {"job": job.pk, "node": node.pk}
+    owned = BulkAction.objects.filter(actor=job.user_id).first() or bulk_actions.on_these(
+        job.user, "stop", [job.pk]
+    )
+    known = {"job": job.pk, "node": node.pk, "bulk": owned.uuid}
     return reverse(f"oceanid:{name}", args=[known.get(each, each) for each in rule.arguments])
 
 
