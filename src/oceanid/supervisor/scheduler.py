@@ -46,7 +46,12 @@ T = TypeVar("T")
 STOP_AGAIN_S = 5.0
 ASK_AGAIN_S = 0.5
 MOST_SUBMITTING = 64
-MOST_QUEUEING = 4
+MOST_QUEUEING = 2
+"""A schedd takes one submission after the other: while one goes on, the next is made ready."""
+
+TAKEN_IN_S = 0.02
+"""The longest that a queue may take for each task of a submission, on top of any step's time."""
+
 SWEPT_AT_ONCE = 10_000
 SWEEP_REST = 50
 """A sweep is followed by a rest of so many times as long: it repairs, it need not be quick."""
@@ -331,7 +336,8 @@ class SchedulerDriver:
     async def _submit(self, engine: Engine, spec: BatchSpec) -> None:
         try:
             try:
-                handle = await self._step(engine.submit(spec))
+                taking_s = TAKEN_IN_S * len(spec.items)
+                handle = await self._step(engine.submit(spec), more_s=taking_s)
                 await self.db(batches.save_handle, self.hold, handle)
                 self.failures = 0
             except (OceanidError, OSError, TimeoutError) as problem:
@@ -360,8 +366,8 @@ class SchedulerDriver:
             await self._step(engine.forget(handles))
             await self.db(batches.forgotten, self.hold, [handle.batch for handle in handles])
 
-    async def _step(self, step: Awaitable[T]) -> T:
-        async with asyncio.timeout(self.around.settings.step_timeout_s):
+    async def _step(self, step: Awaitable[T], *, more_s: float = 0.0) -> T:
+        async with asyncio.timeout(self.around.settings.step_timeout_s + more_s):
             with engine_faults_told():
                 return await step
 
