@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
@@ -15,17 +15,13 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from oceanid.admin.audited import FromAdmin
 from oceanid.admin.bounded import BoundedPaginator
 from oceanid.admin.csv_stream import csv_response
 from oceanid.models import AuditEvent
 from oceanid.services import audit_search
 from oceanid.services.asked import SINCE
 from oceanid.templatetags.oceanid import when
-
-if TYPE_CHECKING:
-    _AuditAdmin = admin.ModelAdmin[AuditEvent]
-else:
-    _AuditAdmin = admin.ModelAdmin
 
 VERBS: Final = {
     "add": _("added"),
@@ -97,7 +93,7 @@ class TimeFilter(admin.SimpleListFilter):
 
 
 @admin.register(AuditEvent)
-class AuditAdmin(_AuditAdmin):
+class AuditAdmin(FromAdmin):
     """The list of what people did, and each event."""
 
     list_display = ("when_shown", "person", "did", "thing", "changes_short", "origin_shown")
@@ -182,8 +178,11 @@ class AuditAdmin(_AuditAdmin):
         """The first few changes, and what was noted."""
         lines = [format_html("{}", event.note)] if event.note else []
         for each in event.changes[:CHANGES_IN_LIST]:
-            told = format_html("{} → {}", _short(each["before"]), _short(each["after"]))
-            lines.append(format_html('<span class="o-field">{}</span> {}', each["field"], told))
+            told = _short(each["after"])
+            if event.verb != "add":
+                told = f"{_short(each['before'])} → {told}"
+            name = _named(each["field"])
+            lines.append(format_html('<span class="o-field">{}</span> {}', name, told))
         more = len(event.changes) - CHANGES_IN_LIST
         if more > 0:
             lines.append(format_html("{}", _("and %d more") % more))
@@ -201,7 +200,7 @@ class AuditAdmin(_AuditAdmin):
             "",
             '<tr><th scope="row">{}</th><td>{}</td><td>{}</td></tr>',
             (
-                (each["field"], each["before"] or "–", each["after"] or "–")
+                (_named(each["field"]), each["before"] or "–", each["after"] or "–")
                 for each in event.changes
             ),
         )
@@ -213,6 +212,11 @@ class AuditAdmin(_AuditAdmin):
     def origin_shown(self, event: AuditEvent) -> str:
         """From where it was done."""
         return event.get_origin_display()
+
+
+def _named(field: str) -> str:
+    """A field as a form calls it: an option without the column that options stand in."""
+    return field.removeprefix("config.").removeprefix("secrets.").replace("_", " ")
 
 
 def _short(text: str) -> str:

@@ -11,6 +11,7 @@ from django.contrib.admin.utils import unquote
 from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern
+from django.utils.text import capfirst
 
 from oceanid.errors import OceanidError
 from oceanid.services import audit
@@ -41,6 +42,11 @@ class FromAdmin(_ModelAdmin):
     def urls(self) -> list[URLPattern]:
         """Its addresses."""
         return [_told(each) for each in self.get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """The list under its own name, not under what one might do with it."""
+        title = {"title": capfirst(self.opts.verbose_name_plural)}
+        return super().changelist_view(request, title | (extra_context or {}))
 
 
 class AuditedAdmin(FromAdmin):

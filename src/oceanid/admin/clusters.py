@@ -136,6 +136,13 @@ class ClusterAdmin(ServedAdmin):
         ),
     )
 
+    def get_fieldsets(self, request: HttpRequest, obj: Cluster | None = None) -> Any:
+        """Without a state while there is none."""
+        (title, first), *others = super().get_fieldsets(request, obj)
+        if obj is None:
+            first = {**first, "fields": ("name", "account", "size")}
+        return ((title, first), *others)
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """By the service."""
         clusters.save(obj, request.user)

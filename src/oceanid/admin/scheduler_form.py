@@ -152,6 +152,8 @@ class SchedulerForm(_WithSecrets):
         fields = ("name", "engine", "config", "enabled", "groups")
         labels = {"config": _("Other options")}
         help_texts = {"config": _("A JSON object with the engine's other options.")}
+        # Not the admin's two lists: they have barriers for readers of the screen.
+        widgets = {"groups": forms.CheckboxSelectMultiple(attrs={"class": "o-tall"})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -55,7 +55,6 @@ class SchedulerAdmin(LookedAtAdmin):
     list_display = ("name", "engine", "health_shown", "health_message", "enabled", "checked_at")
     list_filter = ("engine", "enabled")
     search_fields = ("name",)
-    filter_horizontal = ("groups",)
     audited_many = ("groups",)
     readonly_fields = (
         "health_shown", "health_since", "capacity", "kept_secrets", "report_shown",

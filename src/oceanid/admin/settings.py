@@ -107,6 +107,7 @@ class SettingAdmin(LookedAtAdmin, ServedAdmin):
     readonly_fields = ("report_shown", "present_shown")
     actions = None
     sortable_by = ()
+    ordering = ("part",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -138,6 +139,13 @@ class SettingAdmin(LookedAtAdmin, ServedAdmin):
             else ("report_shown",)
         )
         return (*sections, (_("How it answers"), {"fields": last}))
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Under the part's own name."""
+        context["title"], context["subtitle"] = str(context["original"]), None
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def looked_at(self, row: Setting) -> Looked | None:
         """The default account of the cloud, or the scheduler of the address."""

@@ -59,7 +59,7 @@ class AuditEvent(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.person}: {self.verb} {self.kind} {self.object_name}"
+        return f"{self.person}, {self.verb}: {self.object_name}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Append a row.
