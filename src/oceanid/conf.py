@@ -90,6 +90,30 @@ class Supervisor:
 
 
 @dataclass(frozen=True, slots=True)
+class Notifications:
+    """What people are told outside the pages.
+
+    Args:
+        email: Whether e-mails are sent, by Django's e-mail settings.
+        webhooks: Whether people may have webhooks.
+        webhook_targets: Hosts (``name``, ``name:port``) and networks (``10.1.2.0/24``) that
+            webhooks may reach although they are private or have no TLS.
+        webhook_timeout_s: The most that one try may take.
+        webhook_tries: How often a message is tried.
+        webhook_failures: Failed tries in a row after which a webhook is switched off.
+        keep_days: Days after which notices and the log of deliveries are forgotten.
+    """
+
+    email: bool = True
+    webhooks: bool = True
+    webhook_targets: tuple[str, ...] = ()
+    webhook_timeout_s: float = 10.0
+    webhook_tries: int = 7
+    webhook_failures: int = 20
+    keep_days: int = 30
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that a site may set, each with a default that works.
 
@@ -116,6 +140,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     retention: Retention = field(default_factory=Retention)
     supervisor: Supervisor = field(default_factory=Supervisor)
+    notifications: Notifications = field(default_factory=Notifications)
 
 
 _SECTIONS: Mapping[str, type[Any]] = {
@@ -123,6 +148,7 @@ _SECTIONS: Mapping[str, type[Any]] = {
     "limits": Limits,
     "retention": Retention,
     "supervisor": Supervisor,
+    "notifications": Notifications,
 }
 
 

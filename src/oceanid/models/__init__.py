@@ -4,8 +4,18 @@ from oceanid.models.account import CloudAccount
 from oceanid.models.audit import AuditEvent
 from oceanid.models.bulk import BulkAction, BulkResult, BulkState, BulkVerb
 from oceanid.models.cluster import Cluster
+from oceanid.models.delivery import Delivery, DeliveryState, Webhook
 from oceanid.models.event import EventKind, JobEvent
 from oceanid.models.job import Job, JobQuerySet, job_class, register_job_class
+from oceanid.models.notice import (
+    Channel,
+    JobWatch,
+    Notice,
+    NoticeKind,
+    NoticePreference,
+    Outbox,
+    Subject,
+)
 from oceanid.models.scheduler import AppScheduler, Scheduler, SchedulerEvent
 from oceanid.models.settings import Part, Setting
 from oceanid.models.share import JobShare, ShareRight
@@ -23,24 +33,34 @@ __all__ = [
     "BulkResult",
     "BulkState",
     "BulkVerb",
+    "Channel",
     "CloudAccount",
     "Cluster",
+    "Delivery",
+    "DeliveryState",
     "EventKind",
     "Job",
     "JobEvent",
     "JobQuerySet",
     "JobShare",
+    "JobWatch",
     "Lease",
+    "Notice",
+    "NoticeKind",
+    "NoticePreference",
+    "Outbox",
     "Part",
     "SavedView",
     "Scheduler",
     "SchedulerEvent",
     "Setting",
     "ShareRight",
+    "Subject",
     "SupervisorBeat",
     "TailWish",
     "Task",
     "TaskRole",
+    "Webhook",
     "WorkflowEdge",
     "WorkflowNode",
     "job_class",

@@ -114,5 +114,16 @@ SERVESTATIC_MAX_AGE = 60
 
 LOGGING = logs.configuration(os.environ.get("OCEANID_LOG_LEVEL", "INFO").upper())
 OCEANID = {"DATA_DIR": str(HOME.data), **FILE.get("OCEANID", {})}
+MAIL: dict[str, Any] = dict(FILE.get("email", {}))
+EMAIL_HOST = str(MAIL.get("host", ""))
+EMAIL_USE_SSL = MAIL.get("security") == "ssl"
+EMAIL_USE_TLS = MAIL.get("security", "starttls") == "starttls"
+EMAIL_PORT = int(MAIL.get("port", 465 if EMAIL_USE_SSL else 587 if EMAIL_USE_TLS else 25))
+EMAIL_HOST_USER = str(MAIL.get("user", ""))
+EMAIL_HOST_PASSWORD = os.environ.get("OCEANID_EMAIL_PASSWORD") or str(MAIL.get("password", ""))
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = str(MAIL.get("from", "oceanid@localhost"))
+if not EMAIL_HOST:
+    # Nobody has said which server takes e-mails, so none are offered.
+    OCEANID["NOTIFICATIONS"] = {"EMAIL": False, **OCEANID.get("NOTIFICATIONS", {})}
 if os.environ.get("OCEANID_BASE_URL"):
     OCEANID.setdefault("BASE_URL", os.environ["OCEANID_BASE_URL"])

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from oceanid.models import EventKind, JobEvent
+from oceanid.services import outbox
 from oceanid.services.bulk import insert_many
 
 if TYPE_CHECKING:
@@ -43,8 +44,10 @@ class Event(NamedTuple):
 
 
 def write(events: Iterable[Event]) -> None:
-    """Append events, in order."""
-    insert_many(JobEvent, COLUMNS, events)
+    """Append events, in order, and put into the outbox what people are told of."""
+    told = list(events)
+    insert_many(JobEvent, COLUMNS, told)
+    outbox.of_jobs(told)
 
 
 def job_event(

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from oceanid.errors import IllegalTransition
 from oceanid.models import Scheduler, SchedulerEvent
-from oceanid.services import audit, policy
+from oceanid.services import audit, outbox, policy
 from oceanid.services.leases import Hold, guard
 from oceanid.services.wake import wake
 from oceanid.specs import CheckReport, OfferedKey, Step
@@ -154,6 +154,7 @@ def _write(
         )
     if changed:
         _note(scheduler_id, "health", f"{health.name.capitalize()}: {message}")
+        outbox.of_scheduler(scheduler_id, Health(record.health), health, now, message)
     offered = values.get("offered_key") or {}
     if offered and offered["fingerprint"] != record.offered_key.get("fingerprint"):
         key = OfferedKey(**offered)

@@ -8,24 +8,36 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import Q, QuerySet
+from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext as _
 
 from oceanid.models import Job, JobShare
 from oceanid.services import keyset, policy
 from oceanid.services.asked import Asked
 from oceanid.services.keyset import Page
-from oceanid.services.sifting import FEW, bounds, filtered, searched, user_id
+from oceanid.services.sifting import FEW, bounds, filtered, leading, led, searched, user_id
 
 SECONDS = 1.5
 """How long is looked for jobs that filters leave."""
-FIRST = 500
-MOST = 20_000
+FIRST = 1000
+MOST = 200_000
+MOST_SORTED = 300
+"""Of how many, the newest that match, an order other than by creation is made."""
 ENDS = 2**63 - 1
+MOST_GROUPS = 100
 
 
 def are_many(user: policy.Person) -> bool:
-    """Whether more jobs are shared with a person than can be sorted for each page."""
-    return len(ids(user, ascending=False, start=ENDS, most=FEW + 1)) > FEW
+    """Whether more jobs are shared with a person than can be sorted for each page: two queries."""
+    counts: list[str] = []
+    values: list[Any] = []
+    for source in _sources(user):
+        sql, given = source.values("job_id")[: FEW + 1].query.sql_with_params()
+        counts.append(f"(SELECT COUNT(*) FROM ({sql}) AS part)")  # noqa: S608 - Django's own words
+        values += given
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {' + '.join(counts)}", values)
+        return int(cursor.fetchone()[0]) > FEW
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +46,15 @@ class Found:
 
     Args:
         page: The rows.
-        count: How many there are, up to COUNT_LIMIT.
+        count: How many there are, up to a limit; None when they were not counted.
         is_more: Whether there are more than that.
         notice: That the looking was cut, or the sorting.
         searched_to: The token behind which a cut looking goes on.
     """
 
     page: Page[Job]
-    count: int
-    is_more: bool
+    count: int | None
+    is_more: bool = False
     notice: str = ""
     searched_to: str = ""
 
@@ -58,39 +70,70 @@ def read(
 ) -> Found:
     """Read a page of the jobs that are shared with somebody, when these are very many.
 
-    By creation it goes through all of them; in any other order through the newest that match.
+    A filter that leaves few of all jobs leads. Else they are gone through by their creation, and
+    in any other order the newest that match are sorted.
 
     Args:
         asked: The address.
         user: Who reads.
         shown: Jobs with the columns that are wanted.
         size: How many rows a page has.
-        most: How many are counted, and sorted by anything but their creation.
+        most: How many are counted.
         until_id: The largest number that counts; None when all do.
     """
-    walk = _Walk(asked, user, until_id)
-    found = walk.rows(Job.objects.only("pk"), ascending=False, start=ENDS, most=most + 1)
-    is_more = len(found) > most
-    if is_more and asked.sort_name == "created":
-        return _by_creation(walk, shown, size=size, most=most)
-    notice = ""
-    if is_more:
+    everyones = Job.objects.all()
+    is_part = bool(asked.q) and asked.match == "any"
+    sifted = replace(asked, q="") if is_part else asked
+    first_by = leading(replace(sifted, scope="mine"), everyones)
+    if first_by:
+        few = led(replace(sifted, scope="all", user=""), everyones, user, first_by)
+        few = few.filter(policy.is_shared_with(user, "pk"))
+        if until_id is not None:
+            few = few.filter(pk__lte=until_id)
+        if asked.user:
+            few = few.filter(user=user_id(asked, user))
+        if is_part:
+            few = few.filter(name__icontains=asked.q)
+        found = list(few.order_by().values_list("pk", flat=True)[: most + 1])
+        return _sorted(asked, shown, found, size=size, most=most)
+    if asked.sort_name == "created":
+        return _by_creation(asked, _Walk(asked, user, shown, until_id), shown, size=size, most=most)
+    most = min(most, MOST_SORTED)
+    walk = _Walk(asked, user, Job.objects.only("pk"), until_id)
+    rows = walk.rows(ascending=False, start=ENDS, most=most + 1)
+    return _sorted(asked, shown, [job.pk for job in rows], size=size, most=most, is_cut=walk.is_cut)
+
+
+def _sorted(
+    asked: Asked,
+    shown: QuerySet[Job],
+    found: list[int],
+    *,
+    size: int,
+    most: int,
+    is_cut: bool = False,
+) -> Found:
+    is_more, notice = len(found) > most, ""
+    if is_more and asked.sort_name != "created":
         notice = _("They are more than can be sorted: these are the newest %(most)d.")
-    elif walk.is_cut:
+    elif is_cut:
         notice = _("The search stopped after a moment, among the newest jobs.")
-    newest = shown.filter(pk__in=[job.pk for job in found[:most]])
     order = replace(asked.order, by_index=False)
-    rows = keyset.page(newest, order=order, place=asked.place, size=size)
-    return Found(rows, min(len(found), most), is_more, notice % {"most": most})
+    # What is shown of a job is read of those on the page alone, not of all that are sorted.
+    light = Job.objects.only("pk", order.field).filter(pk__in=found[:most])
+    rows = keyset.page(light, order=order, place=asked.place, size=size)
+    whole = shown.in_bulk([row.pk for row in rows.rows])
+    rows = replace(rows, rows=[whole[row.pk] for row in rows.rows if row.pk in whole])
+    return Found(rows, min(len(found), most), is_more, notice % {"most": most} if notice else "")
 
 
-def _by_creation(walk: _Walk, shown: QuerySet[Job], *, size: int, most: int) -> Found:
-    order, place = walk.asked.order, walk.asked.place
+def _by_creation(asked: Asked, walk: _Walk, shown: QuerySet[Job], *, size: int, most: int) -> Found:
+    order, place = asked.order, asked.place
     backward = bool(place.before) or (place.last and not place.after)
     ascending = order.descending is backward
     mark = keyset.tie_of(shown, order, place.before if backward else place.after)
     start = mark if mark is not None else (0 if ascending else ENDS)
-    rows = walk.rows(shown, ascending=ascending, start=start, most=size + 1)
+    rows = walk.rows(ascending=ascending, start=start, most=size + 1)
     more, rows = len(rows) > size, rows[:size]
     if backward:
         rows.reverse()
@@ -101,56 +144,64 @@ def _by_creation(walk: _Walk, shown: QuerySet[Job], *, size: int, most: int) -> 
         keyset.token(rows[-1], order) if rows and is_next else "",
         keyset.token(rows[0], order) if rows and is_previous else "",
     )
+    count, is_more = (None, False) if asked.is_filtered else (most, True)
     if not walk.is_cut:
-        return Found(page, most, True)
+        return Found(page, count, is_more)
     notice = _("The search stopped after a moment, at job %(id)d.") % {"id": walk.reached}
     further = "" if backward else keyset.token(Job(pk=walk.reached), order)
-    return Found(page, most, True, notice, further)
+    return Found(page, count, is_more, notice, further)
 
 
 class _Walk:
     """Goes through shared jobs by number, and keeps those that an address's filters leave."""
 
-    def __init__(self, asked: Asked, user: policy.Person, until_id: int | None) -> None:
-        self.asked = asked
-        self.user = user
+    def __init__(
+        self, asked: Asked, user: policy.Person, jobs: QuerySet[Job], until_id: int | None
+    ) -> None:
+        self._user = user
         low, high = bounds(asked.since, asked.until)
         self._low, self._high = low or 0, high if high is not None else ENDS
         if until_id is not None:
             self._high = min(self._high, until_id + 1)
+        self._matching = _matching(asked, jobs, user)
         self.reached = 0
         self.is_cut = False
 
-    def rows(self, jobs: QuerySet[Job], *, ascending: bool, start: int, most: int) -> list[Job]:
+    def rows(self, *, ascending: bool, start: int, most: int) -> list[Job]:
         """The first that match behind a number; fewer when the time is up: then it ``is_cut``."""
         found: list[Job] = []
         end, size = monotonic() + SECONDS, FIRST
         start = max(start, self._low - 1) if ascending else min(start, self._high)
-        while len(found) < most:
-            batch = ids(self.user, ascending=ascending, start=start, most=size)
-            within = [each for each in batch if self._low <= each < self._high]
-            if within:
-                matching = self._matching(jobs.filter(pk__in=within))
-                found += matching.order_by("pk" if ascending else "-pk")[: most - len(found)]
-            if len(within) < size:
-                break
+        matching = self._matching.filter(pk__gte=self._low, pk__lt=self._high)
+        while True:
+            sql = _sql(self._user, ascending=ascending, start=start, most=size)
+            within = RawSQL(*sql)  # noqa: S611 - Django's own words, with its own values
+            rows = matching.filter(pk__in=within).order_by("pk" if ascending else "-pk")
+            found += rows[: most - len(found)]
+            if len(found) >= most:
+                return found
+            edge = ids(self._user, ascending=ascending, start=start, most=1, passed=size - 1)
+            if not edge or not self._low <= edge[0] < self._high:
+                return found
             if monotonic() > end:
-                self.is_cut, self.reached = len(found) < most, batch[-1]
-                break
-            start, size = batch[-1], min(MOST, size * 4)
-        return found
-
-    def _matching(self, jobs: QuerySet[Job]) -> QuerySet[Job]:
-        asked = replace(self.asked, since="", until="")
-        jobs = filtered(asked, jobs, indexed=frozenset())
-        if asked.user:
-            jobs = jobs.filter(user=user_id(asked, self.user))
-        if asked.q and asked.match == "any":
-            return jobs.filter(Q(name__icontains=asked.q))
-        return searched(asked, jobs, by_index=False)
+                self.is_cut, self.reached = True, edge[0]
+                return found
+            start, size = edge[0], min(MOST, size * 16)
 
 
-def ids(user: policy.Person, *, ascending: bool, start: int, most: int) -> list[int]:
+def _matching(asked: Asked, jobs: QuerySet[Job], user: policy.Person) -> QuerySet[Job]:
+    asked = replace(asked, since="", until="")
+    jobs = filtered(asked, jobs, indexed=frozenset())
+    if asked.user:
+        jobs = jobs.filter(user=user_id(asked, user))
+    if asked.q and asked.match == "any":
+        return jobs.filter(Q(name__icontains=asked.q))
+    return searched(asked, jobs, by_index=False)
+
+
+def ids(
+    user: policy.Person, *, ascending: bool, start: int, most: int, passed: int = 0
+) -> list[int]:
     """The shared jobs behind a number: one query, as many rows from each index at most.
 
     Args:
@@ -158,25 +209,38 @@ def ids(user: policy.Person, *, ascending: bool, start: int, most: int) -> list[
         ascending: Whether the oldest comes first.
         start: The number behind which they are wanted.
         most: How many are enough.
+        passed: How many of them are passed over.
     """
-    groups: Any = getattr(user, "groups", None)
-    theirs = list(groups.values_list("pk", flat=True)[:100]) if groups is not None else []
-    sources: list[QuerySet[Any]] = [JobShare.objects.filter(user=user.pk)]
-    for each in theirs:
-        sources.append(JobShare.objects.filter(group_id=each))
-        sources.append(Job.groups.through.objects.filter(group_id=each))
+    sql, values = _sql(user, ascending=ascending, start=start, most=most, passed=passed)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return [key for (key,) in cursor.fetchall()]
+
+
+def _sql(
+    user: policy.Person, *, ascending: bool, start: int, most: int, passed: int = 0
+) -> tuple[str, list[Any]]:
     beyond = {"job_id__gt" if ascending else "job_id__lt": start}
     order = "job_id" if ascending else "-job_id"
     parts: list[str] = []
     values: list[Any] = []
-    for source in sources:
-        rows = source.filter(**beyond).order_by(order).values("job_id")[:most]
+    for source in _sources(user):
+        rows = source.filter(**beyond).order_by(order).values("job_id")[: most + passed]
         sql, given = rows.query.sql_with_params()
         # A part of a union can't be limited by itself, a table that is made of it can.
         parts.append(f"SELECT job_id FROM ({sql}) AS part")  # noqa: S608 - Django's own words
         values += given
     way = "ASC" if ascending else "DESC"
-    whole = f"{' UNION '.join(parts)} ORDER BY 1 {way} LIMIT {int(most)}"
-    with connection.cursor() as cursor:
-        cursor.execute(whole, values)
-        return [key for (key,) in cursor.fetchall()]
+    whole = f"{' UNION '.join(parts)} ORDER BY 1 {way} LIMIT {int(most)} OFFSET {int(passed)}"
+    return whole, values
+
+
+def _sources(user: policy.Person) -> list[QuerySet[Any]]:
+    """What shares jobs with a person, each a range of an index that ends in the job."""
+    groups: Any = getattr(user, "groups", None)
+    sources: list[QuerySet[Any]] = [JobShare.objects.filter(user=user.pk)]
+    if groups is not None:
+        for each in groups.order_by("pk").values_list("pk", flat=True)[:MOST_GROUPS]:
+            sources.append(JobShare.objects.filter(group=each))
+            sources.append(Job.groups.through.objects.filter(group=each))
+    return sources

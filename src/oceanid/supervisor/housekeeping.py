@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from oceanid.errors import LeaseLost
 from oceanid.models import Job
-from oceanid.services import audit, bulk_actions, intents, leases, retention
+from oceanid.services import audit, bulk_actions, intents, leases, notices, retention
 from oceanid.services.leases import Hold
 from oceanid.services.wake import BULK
 from oceanid.states import Wanted
@@ -99,5 +99,10 @@ class HouseDriver:
                 log.info(
                     "%s rows of the audit history were past their time.", gone,
                     extra={"action": "retention.audit"},
+                )  # fmt: skip
+            if old := await self.db(notices.forget_old):
+                log.info(
+                    "%s notices and messages were past their time.", old,
+                    extra={"action": "retention.notices"},
                 )  # fmt: skip
             await asyncio.sleep(RETENTION_EVERY_S)

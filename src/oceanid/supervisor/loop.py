@@ -19,6 +19,7 @@ from oceanid.services.leases import Hold
 from oceanid.supervisor.clouds import CloudsDriver
 from oceanid.supervisor.database import Database
 from oceanid.supervisor.housekeeping import HouseDriver
+from oceanid.supervisor.notices import NoticeDriver
 from oceanid.supervisor.results import ResultsDriver
 from oceanid.supervisor.scheduler import Reconfigured, SchedulerDriver
 from oceanid.supervisor.surroundings import Surroundings
@@ -109,6 +110,8 @@ class Supervisor:
                 await ResultsDriver(hold, self.around).run()
             elif hold.name == "clouds":
                 await CloudsDriver(hold, self.around).run()
+            elif hold.name == "notices":
+                await NoticeDriver(hold, self.around).run()
             else:
                 await HouseDriver(hold, self.around).run()
         except LeaseLost as lost:
@@ -142,4 +145,4 @@ class Supervisor:
 def _to_drive() -> dict[str, int | None]:
     enabled = Scheduler.objects.filter(schedulers.driven()).values_list("pk", flat=True)
     found: dict[str, int | None] = {f"scheduler:{pk}": pk for pk in enabled}
-    return found | {"results": None, "clouds": None, "house": None}
+    return found | {"results": None, "clouds": None, "notices": None, "house": None}

@@ -14,8 +14,16 @@ from typing import Any
 from django.db import connection
 
 from oceanid import conf
-from oceanid.models import AuditEvent, BulkAction, JobEvent, SchedulerEvent, TailWish
-from oceanid.services.wake import BULK, CHANNEL, CLOUD, TAIL, WORK
+from oceanid.models import (
+    AuditEvent,
+    BulkAction,
+    Delivery,
+    JobEvent,
+    Outbox,
+    SchedulerEvent,
+    TailWish,
+)
+from oceanid.services.wake import BULK, CHANNEL, CLOUD, NOTICE, TAIL, WORK
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +31,9 @@ log = logging.getLogger(__name__)
 _TOPICS = {
     AuditEvent._meta.db_table: (CLOUD, BULK),
     BulkAction._meta.db_table: (BULK,),
+    Delivery._meta.db_table: (NOTICE,),
     JobEvent._meta.db_table: (WORK,),
+    Outbox._meta.db_table: (NOTICE,),
     SchedulerEvent._meta.db_table: (WORK,),
     TailWish._meta.db_table: (TAIL,),
 }

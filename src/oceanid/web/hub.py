@@ -16,12 +16,16 @@ from django.contrib.auth import get_user_model
 from django.db import connections
 from django.db.models import OuterRef, Q, Subquery, TextField
 
-from oceanid.models import Job, JobEvent, JobShare
+from oceanid.models import Job, JobEvent, JobShare, Notice
 from oceanid.services import policy
 
 logger = logging.getLogger("oceanid.web")
 
 LOOK_EVERY_S = 0.6
+NOTICES_EVERY_S = 4.0
+"""Both together are less than two queries a second."""
+NOTICES_KEPT_S = 30.0
+"""Whoever comes back within this time is told of the notices meanwhile."""
 GAP_LIFE_S = 10.0
 MOST_GAPS = 500
 MOST_EVENTS = 5000
@@ -71,6 +75,7 @@ class Listener:
 
     audience: Audience
     waiting: set[int] = field(default_factory=set)
+    has_notices: bool = False
     last_id: int = 0
     is_behind: bool = False
     bell: asyncio.Event = field(default_factory=asyncio.Event)
@@ -80,6 +85,22 @@ class Listener:
         jobs, self.waiting = sorted(self.waiting), set()
         self.bell.clear()
         return jobs, self.last_id
+
+
+class NoticeReader:
+    """Reads for whom there are new notices; one supervisor writes them, in order."""
+
+    def __init__(self) -> None:
+        newest = Notice.objects.order_by("-pk").values_list("pk", flat=True).first()
+        self._last_id = newest or 0
+
+    def read(self) -> set[Any]:
+        """The people who were told something since the last call: one query."""
+        rows = Notice.objects.filter(pk__gt=self._last_id).order_by("pk")
+        found = list(rows.values_list("pk", "user_id")[:MOST_EVENTS])
+        if found:
+            self._last_id = found[-1][0]
+        return {user_id for _pk, user_id in found}
 
 
 class Reader:
@@ -190,18 +211,25 @@ class Hub:
         self._oldest = 0
         self._task: asyncio.Task[None] | None = None
         self._reader: Reader | None = None
+        self._notices: NoticeReader | None = None
+        self._told: dict[Any, float] = {}
+        self._notices_at = 0.0
 
     async def join(self, audience: Audience, last_id: int | None) -> Listener:
         """Listen from an event on (None: from now on)."""
         listener = Listener(audience)
         self.listeners.add(listener)
-        if self._task is None or self._task.done():
+        is_new = self._task is None or self._task.done()
+        if is_new:
             self._reader = None
             self._task = asyncio.create_task(self._run(), name="oceanid live hub")
-        while self._reader is None and not self._task.done():
+        while self._reader is None and self._task is not None and not self._task.done():
             await asyncio.sleep(0.02)
         reached = self._reader.last_id if self._reader else 0
         listener.last_id = reached
+        if last_id is not None and (is_new or audience.user_id in self._told):
+            listener.has_notices = True
+            listener.bell.set()
         if last_id is not None and last_id < reached:
             if last_id >= self._oldest:
                 missed = [each for each in self.recent if each.event_id > last_id]
@@ -220,6 +248,7 @@ class Hub:
         with ThreadPoolExecutor(1, thread_name_prefix="oceanid-live") as thread:
             try:
                 start = await loop.run_in_executor(thread, without_connection, newest_event)
+                self._notices = await loop.run_in_executor(thread, without_connection, NoticeReader)
                 self._reader, self._oldest = Reader(start), start
                 self.recent.clear()
                 while self.listeners:
@@ -234,18 +263,24 @@ class Hub:
         assert reader is not None
         with_shares = any(not each.audience.everyone for each in self.listeners)
 
-        def read() -> list[Change]:
+        is_time = monotonic() - self._notices_at >= NOTICES_EVERY_S
+        notices = self._notices if is_time else None
+
+        def read() -> tuple[list[Change], set[Any]]:
             for connection in connections.all(initialized_only=True):
                 connection.close_if_unusable_or_obsolete()
-            return reader.read(with_shares=with_shares)
+            told = notices.read() if notices is not None else set()
+            return reader.read(with_shares=with_shares), told
 
         try:
-            changes = await loop.run_in_executor(thread, read)
+            changes, told = await loop.run_in_executor(thread, read)
         except Exception:
             # The database may be away for a while; listeners keep their place.
             logger.exception("The live hub could not read", extra={"action": "live-read-failed"})
             await asyncio.sleep(2)
             return
+        if is_time:
+            self._tell(told)
         if not changes:
             return
         if len(self.recent) + len(changes) > REMEMBERED:
@@ -258,6 +293,16 @@ class Hub:
             listener.last_id = reader.last_id
             if heard:
                 listener.waiting |= heard
+                listener.bell.set()
+
+    def _tell(self, people: set[Any]) -> None:
+        """Ring for those for whom there are new notices."""
+        now = self._notices_at = monotonic()
+        kept = {who: at for who, at in self._told.items() if now - at < NOTICES_KEPT_S}
+        self._told = kept | dict.fromkeys(people, now)
+        for listener in self.listeners:
+            if listener.audience.user_id in people:
+                listener.has_notices = True
                 listener.bell.set()
 
 

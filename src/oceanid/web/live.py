@@ -23,7 +23,7 @@ from django.http import (
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from oceanid.services import policy
+from oceanid.services import notices, policy
 from oceanid.web.hub import Audience, changes_since, hub, newest_event, without_connection
 from oceanid.web.pages import page, secured
 from oceanid.web.shell import can_stream
@@ -45,8 +45,9 @@ class _Reader:
 
 @require_safe
 async def live(request: HttpRequest) -> HttpResponseBase:
-    """A stream of server-sent events: ``jobs`` with the ids of jobs that changed, ``beat``,
-    ``resync`` when too much was missed, ``gone`` when the reader may not listen any more.
+    """A stream of server-sent events: ``jobs`` with the ids of jobs that changed, ``notices``
+    when the reader was told something, ``beat``, ``resync`` when too much was missed, ``gone``
+    when the reader may not listen any more.
 
     It lives for a minute at most; the browser comes back with ``Last-Event-ID``.
     """
@@ -68,7 +69,8 @@ async def live(request: HttpRequest) -> HttpResponseBase:
 def changes(request: HttpRequest) -> HttpResponseBase:
     """The same for those who ask: the jobs that changed since an event, with an ETag."""
     newest = newest_event()
-    tag = f'"{newest}-{request.user.pk}"'
+    unread = notices.unread(request.user)
+    tag = f'"{newest}-{unread}-{request.user.pk}"'
     given = request.GET.get("since", "")
     since = int(given) if given.isascii() and given.isdecimal() and len(given) < 19 else newest
     if request.headers.get("If-None-Match") == tag and since >= newest:
@@ -81,6 +83,7 @@ def changes(request: HttpRequest) -> HttpResponseBase:
                 "last": newest,
                 "jobs": sorted({change.job_id for change in found}),
                 "resync": newest - since > 1900,
+                "notices": unread,
             }
         )
     response["ETag"] = tag
@@ -136,6 +139,9 @@ async def _events(
                 listener.audience = present
             if listener.bell.is_set():
                 jobs, reached = listener.take()
+                if listener.has_notices:
+                    listener.has_notices = False
+                    yield _event("notices", "{}", reached)
                 if jobs:
                     yield _event("jobs", json.dumps(jobs), reached)
                     beat = now + BEAT_EVERY_S

@@ -12,7 +12,7 @@ from django.urls import URLPattern, reverse
 from django.utils import timezone
 
 from oceanid import urls
-from oceanid.models import BulkAction, Job, JobShare, Task, WorkflowNode
+from oceanid.models import BulkAction, Job, JobShare, Task, Webhook, WorkflowNode
 from oceanid.services import bulk_actions, paths, policy
 from oceanid.submit import SubmitDescription
 from oceanid.web import actions
@@ -62,6 +62,7 @@ RULES = {
     "job-action": Rule(("job", "stop"), NEVER, ACTS),
     "job-share": Rule(("job",), NEVER, SHARES),
     "job-unshare": Rule(("job", "share", 1), NEVER, SHARES),
+    "job-watch": Rule(("job",), NEVER, (401, 404, 302, 302, 302, 302, 302, 302)),
     "job-files": Rule(("job",), VIEWERS),
     "job-file": Rule(("job", "out.txt"), VIEWERS),
     "task-output": Rule(("job", 0, "stdout"), VIEWERS),
@@ -77,6 +78,14 @@ RULES = {
     "bulk-act": Rule(("bulk", "cancel"), NEVER, SENT_BACK),
     "view-new": Rule((), NEVER, SENT_BACK),
     "view": Rule((1,), NEVER, (401, *(404,) * 7)),
+    "notices": Rule((), EVERYONE),
+    "notice-bell": Rule((), EVERYONE),
+    "notices-read": Rule((), NEVER, (401, *(302,) * 7)),
+    "notice-settings": Rule((), EVERYONE, (401, *(302,) * 7)),
+    # A POST without an address is told what is wrong with it.
+    "webhooks": Rule((), NEVER, (401, *(400,) * 7)),
+    "webhook": Rule(("hook",), (302, 404, 404, 404, 200, 404, 404, 404)),
+    "webhook-action": Rule(("hook", "disable"), NEVER, (401, 404, 404, 404, 302, 404, 404, 404)),
 }
 VERBS = {
     "execute": ACTS,
@@ -110,6 +119,7 @@ def job(make_job: MakeJob, team: Group, viewer: User) -> Job:
     Job.objects.filter(pk=job.pk).update(spec=spec)
     job.groups.add(team)
     JobShare.objects.create(job=job, user=viewer, right="view", at=timezone.now())
+    Webhook.objects.create(user=job.user, url="https://example.org/", created_at=timezone.now())
     node = WorkflowNode.objects.create(workflow=job, name="node", spec=spec)
     Task.objects.create(job=job, index=0, state="RUN")
     Task.objects.create(job=job, node=node, index=0, state="RUN")
@@ -143,7 +153,8 @@ def address(name: str, rule: Rule, job: Job) -> str:
     owned = BulkAction.objects.filter(actor=job.user_id).first() or bulk_actions.on_these(
         job.user, "stop", [job.pk]
     )
-    known = {"job": job.pk, "node": node.pk, "bulk": owned.uuid}
+    hook = Webhook.objects.get()
+    known = {"job": job.pk, "node": node.pk, "bulk": owned.uuid, "hook": hook.pk}
     return reverse(f"oceanid:{name}", args=[known.get(each, each) for each in rule.arguments])
 
 

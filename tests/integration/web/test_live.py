@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from oceanid.models import Job, JobEvent, JobShare
+from oceanid.services import notices
 from oceanid.web import hub, live
 from oceanid.web.hub import Audience, Reader
 from tests.integration.web.conftest import MakeJob
@@ -257,3 +258,29 @@ def test_who_asks_is_told_of_what_is_shared_and_no_more(
         client.force_login(who)
         answer = client.get("/compute/live/changes/", {"since": begin - 1})
         assert answer.json()["jobs"] == expected
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.asyncio
+async def test_a_stream_tells_of_a_notice_to_whom_it_is_for(
+    owner: User, staff: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "NOTICES_EVERY_S", 0.5)
+    streams = []
+    for who in (owner, staff):
+        client = AsyncClient()
+        await client.aforce_login(who)
+        streams.append(events(await client.get("/compute/live/")))
+        await until(streams[-1], "beat")
+    item = {"subject": "job", "id": 1, "name": "run", "word": "Complete", "state": "COM"}
+    for who in (staff, owner):
+        await sync_to_async(notices.tell)(who, item)
+        assert await until(streams[0 if who is owner else 1], "notices") == {}
+    kinds = [(await anext(streams[0]))[0]]
+    assert "notices" not in kinds
+    for stream in streams:
+        await stream.aclose()  # type: ignore[attr-defined]
+
+
+def test_the_hub_asks_less_than_twice_a_second() -> None:
+    assert 1 / hub.LOOK_EVERY_S + 1 / hub.NOTICES_EVERY_S < 2

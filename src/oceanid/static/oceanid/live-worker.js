@@ -23,6 +23,7 @@ const open = (address) => {
     lastId = event.lastEventId || lastId;
     tell({ kind: "jobs", jobs: JSON.parse(event.data) });
   });
+  source.addEventListener("notices", () => tell({ kind: "notices" }));
   source.addEventListener("resync", () => tell({ kind: "resync" }));
   source.addEventListener("gone", () => {
     source.close();

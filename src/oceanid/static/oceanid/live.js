@@ -85,7 +85,8 @@
     } else if (message.kind === "jobs") {
       state = "live";
       changed(message.jobs);
-    } else if (message.kind === "resync") everything();
+    } else if (message.kind === "notices") htmx.trigger(body, "oceanid:notices");
+    else if (message.kind === "resync") everything();
     else if (message.kind === "gone") location.reload();
   };
 
@@ -93,6 +94,7 @@
   const poll = () => {
     let since = body.dataset.lastEvent || "";
     let tag = "";
+    let notices = null;
     const ask = async () => {
       let wait = 4000;
       try {
@@ -104,6 +106,8 @@
           tag = answer.headers.get("ETag") || "";
           const found = await answer.json();
           since = String(found.last);
+          if (notices !== null && notices !== found.notices) htmx.trigger(body, "oceanid:notices");
+          notices = found.notices;
           if (found.resync) everything();
           else changed(found.jobs);
         }
@@ -129,6 +133,7 @@
       source = new EventSource(address);
       for (const kind of ["open", "beat"]) source.addEventListener(kind, () => receive({ kind: "state", state: "live" }));
       source.addEventListener("jobs", (event) => receive({ kind: "jobs", jobs: JSON.parse(event.data) }));
+      source.addEventListener("notices", () => receive({ kind: "notices" }));
       source.addEventListener("resync", () => receive({ kind: "resync" }));
       source.addEventListener("gone", () => receive({ kind: "gone" }));
       source.addEventListener("error", () => receive({ kind: "state", state: "lost" }));
