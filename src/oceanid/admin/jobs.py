@@ -3,80 +3,41 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin, messages
+from django.contrib.admin import helpers
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from oceanid.admin.audited import FromAdmin
 from oceanid.admin.bounded import BoundedPaginator
+from oceanid.admin.job_filters import (
+    AppFilter,
+    CreatedFilter,
+    SchedulerFilter,
+    StatusFilter,
+    UserFilter,
+    asked_of,
+)
 from oceanid.errors import OceanidError
-from oceanid.models import Job, Scheduler
-from oceanid.services import jobs as services
-from oceanid.services import listing, policy
-from oceanid.services.asked import SINCE, Asked
-from oceanid.states import JOB_WORDS, JobState
+from oceanid.models import Job
+from oceanid.services import bulk_actions, bulk_report, listing, policy
+from oceanid.services.export import TYPES, Export
+from oceanid.streaming import streamed
 from oceanid.templatetags.oceanid import badge, event_text, when
 
-MOST_AT_ONCE = 1000
-MOST_SCHEDULERS = 200
 EVENTS_SHOWN = 20
-
-
-class _Filter(admin.SimpleListFilter):
-    """One filter of the list; what all of them leave is found together, by :class:`JobList`."""
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset
-
-
-class AppFilter(_Filter):
-    """Jobs of one app."""
-
-    title = _("app")
-    parameter_name = "app"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return [(app, app) for app in listing.apps()]
-
-
-class StatusFilter(_Filter):
-    """Jobs in one status."""
-
-    title = _("status")
-    parameter_name = "status"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, Any]]:
-        return [(state.value, _(word)) for state, word in JOB_WORDS.items()]
-
-
-class SchedulerFilter(_Filter):
-    """Jobs on one scheduler."""
-
-    title = _("scheduler")
-    parameter_name = "scheduler"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        names = Scheduler.objects.order_by("name").values_list("name", flat=True)
-        return [(name, name) for name in names[:MOST_SCHEDULERS]]
-
-
-class CreatedFilter(_Filter):
-    """Jobs that were created lately."""
-
-    title = _("created")
-    parameter_name = "since"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, Any]]:
-        return [(key, label) for key, (label, _span) in SINCE.items()]
 
 
 class JobList(ChangeList):
@@ -86,11 +47,8 @@ class JobList(ChangeList):
         self, request: HttpRequest, exclude_parameters: list[str | None] | None = None
     ) -> QuerySet[Any]:
         visible = super().get_queryset(request, exclude_parameters).order_by()
-        chosen = {name: request.GET.get(name, "") for name in ("app", "scheduler", "since")}
-        code = request.GET.get("status", "")
-        status = JOB_WORDS[JobState(code)] if code in set(JobState) else ""
-        asked = Asked.read({**chosen, "scope": "all", "status": status, "q": self.query})
-        return self.apply_select_related(listing.newest_first(asked, visible, request.user))
+        newest = listing.newest_first(asked_of(request), visible, request.user)
+        return self.apply_select_related(newest)
 
 
 @admin.register(Job)
@@ -100,7 +58,7 @@ class JobAdmin(FromAdmin):
     list_display = (
         "name_shown", "status_shown", "user", "app", "scheduler", "created_shown", "ended_shown",
     )  # fmt: skip
-    list_filter = (StatusFilter, AppFilter, SchedulerFilter, CreatedFilter)
+    list_filter = (StatusFilter, UserFilter, AppFilter, SchedulerFilter, CreatedFilter)
     list_select_related = ("user", "scheduler")
     list_per_page = 100
     list_max_show_all = 100
@@ -200,39 +158,74 @@ class JobAdmin(FromAdmin):
             return format_html("{}", "–")
         return format_html('<a href="{}">{}</a>', address, _("Watch it"))
 
-    @admin.action(description=_("Stop the selected jobs"))
-    def stop(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        """Ask for each to end."""
-        self._each(request, queryset, services.stop)
+    @admin.action(description=_("Stop the selected jobs…"))
+    def stop(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
+        """Show what stopping them would do."""
+        return self._asked(request, queryset, "stop")
 
-    @admin.action(description=_("Resubmit the selected jobs"))
-    def resubmit(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        """Run each again."""
-        self._each(request, queryset, services.resubmit)
+    @admin.action(description=_("Resubmit the selected jobs…"))
+    def resubmit(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
+        """Show what running them again would do."""
+        return self._asked(request, queryset, "resubmit")
 
-    @admin.action(description=_("Delete the selected jobs, with their directories"))
-    def delete(self, request: HttpRequest, queryset: QuerySet[Job]) -> None:
-        """Ask for each to be stopped and removed."""
-        self._each(request, queryset, services.delete)
+    @admin.action(description=_("Delete the selected jobs, with their directories…"))
+    def delete(self, request: HttpRequest, queryset: QuerySet[Job]) -> HttpResponse | None:
+        """Show what deleting them would do."""
+        return self._asked(request, queryset, "delete")
 
-    def _each(
-        self, request: HttpRequest, queryset: QuerySet[Job], wish: Callable[..., None]
-    ) -> None:
-        done, refused = 0, []
-        for job in queryset[:MOST_AT_ONCE]:
+    def _asked(
+        self, request: HttpRequest, queryset: QuerySet[Job], verb: str
+    ) -> HttpResponse | None:
+        try:
+            if request.POST.get("select_across") == "1":
+                action = bulk_actions.on_all(request.user, verb, asked_of(request))
+            else:
+                ticked = request.POST.getlist(helpers.ACTION_CHECKBOX_NAME)
+                ids = [int(each) for each in ticked if each.isdecimal() and len(each) < 19]
+                action = bulk_actions.on_these(request.user, verb, ids)
+        except (OceanidError, PermissionDenied) as problem:
+            self.message_user(request, str(problem), messages.ERROR)
+            return None
+        return redirect(f"{self.admin_site.name}:oceanid_job_bulk", uuid=action.uuid)
+
+    def get_urls(self) -> list[URLPattern]:
+        """The list's addresses, and those of its actions and exports."""
+        view = self.admin_site.admin_view
+        return [
+            path("export/", view(self.export_view), name="oceanid_job_export"),
+            path("bulk/<uuid:uuid>/", view(self.bulk_view), name="oceanid_job_bulk"),
+            *super().get_urls(),
+        ]
+
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Every job that the list's filters leave, as a file."""
+        kind = request.GET.get("format", "csv")
+        if kind not in TYPES or request.method not in ("GET", "HEAD"):
+            raise Http404
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        source = Export(asked_of(request), request.user, kind)
+        filename = f"jobs-{timezone.localtime():%Y-%m-%d}.{kind}"
+        return streamed(request, source.piece, content_type=TYPES[kind], filename=filename)
+
+    def bulk_view(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
+        """What an action would do to each job; once it is confirmed, what came of it."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        try:
+            action = bulk_actions.found(request.user, uuid)
+        except OceanidError as problem:
+            raise Http404(str(problem)) from problem
+        if request.method == "POST":
+            do = {"confirm": bulk_actions.confirm, "cancel": bulk_actions.cancel}
             try:
-                policy.require(request.user, "act", job)
-                wish(job, actor=request.user)
-                done += 1
+                do.get(request.POST.get("do", ""), bulk_actions.cancel)(action)
             except OceanidError as problem:
-                refused.append(f"#{job.pk}: {problem}")
-        if done:
-            text = ngettext("%d job was asked to.", "%d jobs were asked to.", done) % done
-            self.message_user(request, text, messages.SUCCESS)
-        if refused:
-            shown = " ".join(refused[:10]) + (" …" if len(refused) > 10 else "")
-            text = ngettext("%d job was not:", "%d jobs were not:", len(refused)) % len(refused)
-            self.message_user(request, f"{text} {shown}", messages.WARNING)
+                self.message_user(request, str(problem), messages.ERROR)
+            return redirect(request.path)
+        told = bulk_report.report(action, request.user, request.GET.dict())
+        context = self.admin_site.each_context(request) | told | {"opts": self.opts}
+        return TemplateResponse(request, "admin/oceanid/job/bulk.html", context)
 
 
 def _json(value: Any) -> SafeString:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -10,7 +11,9 @@ import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.utils import timezone
 
-from oceanid.models import Job, Scheduler
+from oceanid.models import BulkAction, Job, Scheduler
+from oceanid.services import bulk_actions, leases
+from oceanid.services.leases import Hold
 
 MakeJob = Callable[..., Job]
 
@@ -113,3 +116,19 @@ def many_jobs(owner: User, local: Scheduler) -> list[Job]:
             )
         )
     return list(Job.objects.bulk_create(rows))
+
+
+@pytest.fixture
+def hold(db: None) -> Hold:
+    """What a supervisor has while it keeps the house."""
+    found = leases.acquire("house", uuid.uuid4(), ttl_s=600)
+    assert found is not None
+    return found
+
+
+def finish(hold: Hold, action: BulkAction) -> None:
+    """Do what the supervisor does until there is nothing more to do."""
+    for _ in range(10_000):
+        if not bulk_actions.advance(hold, action.pk):
+            break
+    action.refresh_from_db()

@@ -19,27 +19,11 @@ from oceanid.services import bulk_actions, leases, listing, policy
 from oceanid.services import jobs as wishes
 from oceanid.services.asked import Asked
 from oceanid.services.leases import Hold
-from tests.integration.web.conftest import MakeJob
+from tests.integration.web.conftest import MakeJob, finish
 
 pytestmark = pytest.mark.django_db
 RUNNING: dict[str, Any] = {"type": "CONDOR", "state": "RUN", "wanted": "RUN", "spec": {"a": 1}}
 ENDED: dict[str, Any] = RUNNING | {"state": "COM"}
-
-
-@pytest.fixture
-def hold(db: None) -> Hold:
-    """What a supervisor has while it keeps the house."""
-    found = leases.acquire("house", uuid.uuid4(), ttl_s=600)
-    assert found is not None
-    return found
-
-
-def finish(hold: Hold, action: BulkAction) -> None:
-    """Do what the supervisor does until there is nothing more to do."""
-    for _ in range(10_000):
-        if not bulk_actions.advance(hold, action.pk):
-            break
-    action.refresh_from_db()
 
 
 def begin(hold: Hold, action: BulkAction) -> None:

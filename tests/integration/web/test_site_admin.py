@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 
 import pytest
@@ -11,9 +12,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from oceanid.models import Job, Scheduler
-from oceanid.services import sifting
-from tests.integration.web.conftest import MakeJob
+from oceanid.models import AuditEvent, BulkAction, Job, Scheduler
+from oceanid.services import bulk_actions, sifting
+from oceanid.services.leases import Hold
+from tests.integration.web.conftest import MakeJob, finish
 
 pytestmark = pytest.mark.django_db
 
@@ -89,16 +91,77 @@ def found(boss: Client, asked: dict[str, str]) -> list[int]:
     return [int(number) for number in re.findall(r'name="_selected_action" value="(\d+)"', text)]
 
 
-def test_bulk_actions_are_wishes_and_each_refusal_is_told(boss: Client, make_job: MakeJob) -> None:
-    running = make_job(type="CONDOR", state="RUN", wanted="RUN", spec={"a": 1})
-    ended = make_job(type="CONDOR", state="COM", wanted="RUN", spec={"a": 1})
+def test_actions_show_what_they_would_do_and_then_what_came_of_each(
+    boss: Client, make_job: MakeJob, hold: Hold
+) -> None:
+    running = make_job("one", type="CONDOR", state="RUN", wanted="RUN", spec={"a": 1})
+    ended = make_job("two", type="CONDOR", state="COM", wanted="RUN", spec={"a": 1})
     data = {"action": "stop", "_selected_action": [running.pk, ended.pk]}
-    assert boss.post("/admin/oceanid/job/", data, follow=True).status_code == 200
+    page = boss.post("/admin/oceanid/job/", data)["Location"]
+    text = boss.get(page).content.decode()
+    assert "will be stopped" in text and "has already ended" in text and "Stop: 1 job" in text
+    running.refresh_from_db()
+    assert running.wanted == "RUN"
+    assert boss.post(page, {"do": "confirm"}).status_code == 302
+    assert 'http-equiv="refresh"' in boss.get(page).content.decode()
+    finish(hold, BulkAction.objects.get())
     running.refresh_from_db()
     assert running.wanted == "STO"
-    data = {"action": "resubmit", "_selected_action": [running.pk]}
-    text = boss.post("/admin/oceanid/job/", data, follow=True).content.decode()
-    assert f"#{running.pk}:" in text
+    text = boss.get(page).content.decode()
+    assert "was asked to stop" in text and 'http-equiv="refresh"' not in text
+    assert "two" not in boss.get(f"{page}?outcome=done").content.decode()
+    assert AuditEvent.objects.filter(verb="stop", origin="admin", object_name="one").exists()
+
+
+def test_an_action_on_all_that_the_filters_leave(
+    boss: Client, many_jobs: list[Job], hold: Hold
+) -> None:
+    address = "/admin/oceanid/job/?app=floods&status=ERR"
+    data = {"action": "delete", "_selected_action": [many_jobs[0].pk], "select_across": "1"}
+    boss.post(boss.post(address, data)["Location"], {"do": "confirm"})
+    action = BulkAction.objects.get()
+    finish(hold, action)
+    assert action.outcomes == {"done": Job.objects.filter(app="floods", state="ERR").count() or 13}
+    assert not Job.objects.exclude(wanted="DEL").filter(app="floods", state="ERR").exists()
+
+
+def test_somebody_elses_action_is_not_there(
+    client: Client, owner: User, administrator: User, make_job: MakeJob
+) -> None:
+    action = bulk_actions.on_these(owner, "stop", [make_job().pk])
+    client.force_login(administrator)
+    page = f"/admin/oceanid/job/bulk/{action.uuid}/"
+    assert client.get(page).status_code == 404
+    assert client.post(page, {"do": "confirm"}).status_code == 404
+
+
+def test_jobs_of_a_user_are_found_by_the_name_without_a_list_of_all(
+    boss: Client, owner: User, other: User, make_job: MakeJob
+) -> None:
+    own, strange = make_job("own", state="ERR"), make_job("strange", user=other, state="ERR")
+    make_job("running", state="RUN")
+    text = boss.get("/admin/oceanid/job/?status=ERR&user=olga&q=o").content.decode()
+    assert found(boss, {"user": "olga", "status": "ERR"}) == [own.pk]
+    assert found(boss, {"user": "otto"}) == [strange.pk]
+    assert found(boss, {"user": "nobody"}) == []
+    assert '<input type="hidden" name="status" value="ERR">' in text
+    assert '<input type="hidden" name="q" value="o">' in text
+    assert "otto" not in text
+
+
+def test_what_the_filters_leave_is_exported(
+    boss: Client, client: Client, many_jobs: list[Job], other: User
+) -> None:
+    query = "app=floods&status=ERR&user=olga"
+    expected = Job.objects.filter(app="floods", state="ERR").order_by("-pk")
+    text = boss.get(f"/admin/oceanid/job/?{query}").content.decode().replace("&amp;", "&")
+    assert f"/admin/oceanid/job/export/?{query}&format=csv" in text
+    answer = boss.get(f"/admin/oceanid/job/export/?{query}&format=json")
+    rows = json.loads(b"".join(answer))  # type: ignore[arg-type]
+    assert [row["id"] for row in rows] == list(expected.values_list("pk", flat=True))
+    assert boss.get("/admin/oceanid/job/export/?format=exe").status_code == 404
+    client.force_login(other)
+    assert client.get("/admin/oceanid/job/export/").status_code == 302
 
 
 def test_staff_without_the_permission_to_act_are_refused(
