@@ -173,9 +173,13 @@ def _subclasses(kind: type[Any]) -> Iterator[type[Any]]:
 
 def permissions() -> str:
     """The permissions of our own."""
-    from oceanid.models import Job
+    from oceanid.models import CloudAccount, Job, Scheduler
 
-    rows = [(f"`oceanid.{code}`", str(about)) for code, about in Job._meta.permissions]
+    rows = [
+        (f"`oceanid.{code}`", str(about))
+        for model in (Job, Scheduler, CloudAccount)
+        for code, about in model._meta.permissions
+    ]
     return _table(("permission", "what it allows"), rows)
 
 
