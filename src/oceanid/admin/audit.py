@@ -36,6 +36,10 @@ VERBS: Final = {
     "resubmit": _("resubmitted"),
     "cancel": _("cancelled"),
     "retry-results": _("had results tried again of"),
+    "share": _("shared"),
+    "unshare": _("no longer shared"),
+    "enable": _("switched on"),
+    "disable": _("switched off"),
 }
 KINDS: Final = {
     "bulkaction": _("several jobs at once"),
@@ -46,6 +50,7 @@ KINDS: Final = {
     "cloudaccount": _("cloud account"),
     "cluster": _("cluster"),
     "setting": _("settings"),
+    "webhook": _("webhook"),
 }
 CHANGES_IN_LIST: Final = 3
 HEADER: Final = (

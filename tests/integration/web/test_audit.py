@@ -16,9 +16,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from oceanid.errors import OceanidError
-from oceanid.models import AuditEvent, Job, Scheduler
+from oceanid.models import AuditEvent, BulkAction, Job, Scheduler
 from oceanid.services import audit, jobs
-from tests.integration.web.conftest import MakeJob
+from oceanid.services.leases import Hold
+from tests.integration.web.conftest import MakeJob, finish
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/oceanid/auditevent/"
@@ -88,7 +89,7 @@ def test_peoples_own_accounts_are_told_too(boss: Client, owner: User) -> None:
 
 
 def test_what_a_person_asks_of_a_job_is_told_once_and_outlives_the_job(
-    client: Client, owner: User, administrator: User, make_job: MakeJob
+    client: Client, owner: User, administrator: User, make_job: MakeJob, hold: Hold
 ) -> None:
     job = make_job("flood", type="CONDOR", state="RUN", wanted="RUN", spec={"a": 1})
     client.force_login(owner)
@@ -96,10 +97,16 @@ def test_what_a_person_asks_of_a_job_is_told_once_and_outlives_the_job(
     client.post(f"/compute/jobs/{job.pk}/do/stop/")
     client.force_login(administrator)
     data = {"action": "delete", "_selected_action": [job.pk]}
-    client.post("/admin/oceanid/job/", data)
+    action = client.post("/admin/oceanid/job/", data)
+    client.post(action["Location"], {"do": "confirm"})
+    finish(hold, BulkAction.objects.get())
     Job.objects.filter(pk=job.pk).delete()
-    assert told() == [("olga", "stop", "job", "page"), ("ada", "delete", "job", "admin")]
-    assert {each.object_name for each in AuditEvent.objects.all()} == {"flood"}
+    assert told() == [
+        ("olga", "stop", "job", "page"),
+        ("ada", "delete", "bulkaction", "admin"),
+        ("ada", "delete", "job", "admin"),
+    ]
+    assert {each.object_name for each in AuditEvent.objects.filter(kind="job")} == {"flood"}
     owner.delete()
     assert AuditEvent.objects.filter(person="olga", actor=None).exists()
 

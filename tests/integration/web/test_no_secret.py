@@ -26,11 +26,12 @@ from django.core.management import call_command
 from django.db import connection, models
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 
 from oceanid.clouds.aws import AmazonCloud
 from oceanid.errors import OceanidError
 from oceanid.fields import EncryptedJSONField
-from oceanid.models import AuditEvent, CloudAccount, Cluster, Scheduler
+from oceanid.models import AuditEvent, CloudAccount, Cluster, Scheduler, Webhook
 from oceanid.services import accounts, clusters, scheduler_health, site_settings
 from tests.integration.web.conftest import MakeJob
 
@@ -89,15 +90,13 @@ def _account(boss: User) -> list[str]:
     return [AMAZON, AMAZON[::-1], "Xk9-certificate"]
 
 
-@plants("endpoint.secret")
 @plants("webhook.secret")
-def _hook(boss: User) -> list[str]:
-    model = next(
-        each for each in apps.get_app_config("oceanid").get_models()
-        if each._meta.model_name in ("endpoint", "webhook")
-    )  # fmt: skip
-    model._default_manager.create(user=boss, url="https://example.org/", secret={"k": "Xk9-hook"})
-    return ["Xk9-hook"]
+def _webhook(boss: User) -> list[str]:
+    secret, now = "Xk9-webhook", timezone.now()
+    Webhook.objects.create(
+        user=boss, url="https://example.org/", secret={"key": secret}, created_at=now
+    )
+    return [secret]
 
 
 def encrypted_fields() -> list[str]:
