@@ -6,7 +6,13 @@ from pathlib import Path
 
 from django.apps import AppConfig
 
-from oceanid.jobs import ComputeApp, CondorWorkflowTemplate, SchedulerSetting
+from oceanid.jobs import (
+    ComputeApp,
+    CondorWorkflowTemplate,
+    CustomJobAction,
+    JobsTable,
+    SchedulerSetting,
+)
 
 HERE = Path(__file__).parent
 FILES = [
@@ -37,6 +43,30 @@ class HymodConfig(ComputeApp, AppConfig):
                 },
             )
         ]
+
+    def jobs_tables(self) -> dict[str, JobsTable]:
+        """The person's calibrations, with what can be done about each."""
+        best = ("Efficiency", "result.nse")
+        return {
+            "calibrations": self.get_job_manager().jobs_table(
+                column_fields=["name", best, "creation_time", "run_time"],
+                actions=[
+                    "monitor", "results", "logs", "|", "resubmit", "terminate", "delete", "|",
+                    CustomJobAction(
+                        "Calibrate further",
+                        "hymod.calibrations.refine",
+                        confirmation_message="Start another one with twice as many sets?",
+                        show_overlay=True,
+                    ),
+                ],
+                monitor_url="hymod:calibration",
+                results_url="hymod:calibration",
+                show_detailed_status=True,
+                enable_data_table=True,
+                sort="-creation_time",
+                empty="None yet: start one above.",
+            )
+        }  # fmt: skip
 
     def scheduler_settings(self) -> list[SchedulerSetting]:
         """Where calibrations run when nobody chooses; an administrator assigns it."""

@@ -36,7 +36,7 @@ class Step:
 
 @login_required
 def index(request: HttpRequest) -> HttpResponse:
-    """The form, and the person's calibrations."""
+    """The form, and the table of the person's calibrations that `apps.py` describes."""
     form = CalibrationForm(request.POST or None, user=request.user)
     if request.method == "POST" and form.is_valid():
         try:
@@ -45,8 +45,7 @@ def index(request: HttpRequest) -> HttpResponse:
             form.add_error(None, str(problem))
         else:
             return redirect("hymod:calibration", job.pk)
-    recent = calibrations.jobs.list_jobs(user=request.user, order_by="-id")[:20]
-    return render(request, "hymod/index.html", {"form": form, "recent": recent})
+    return render(request, "hymod/index.html", {"form": form})
 
 
 @login_required

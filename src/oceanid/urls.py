@@ -21,6 +21,7 @@ from oceanid.web import (
     notices,
     saved,
     sharing,
+    table,
 )
 
 app_name = "oceanid"
@@ -34,6 +35,9 @@ urlpatterns = [
     path("jobs/bulk/", bulk.new, name="bulk-new"),
     path("jobs/views/", saved.save, name="view-new"),
     path("jobs/views/<int:view_id>/", saved.change, name="view"),
+    path("tables/", table.table, name="table"),
+    path("tables/act/", table.act, name="table-act"),
+    path("tables/logs/", table.logs, name="table-logs"),
     path("bulk/", bulk.recent, name="bulk-recent"),
     path("bulk/<uuid:uuid>/", bulk.bulk, name="bulk"),
     path("bulk/<uuid:uuid>/do/<slug:verb>/", bulk.act, name="bulk-act"),

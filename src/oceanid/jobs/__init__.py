@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from oceanid.jobs.apps import ComputeApp, SchedulerSetting
     from oceanid.jobs.manager import JobManager
     from oceanid.jobs.nodes import CondorWorkflowJobNode, CondorWorkflowNode
+    from oceanid.jobs.table import JobsTable
+    from oceanid.jobs.table_actions import CustomJobAction
     from oceanid.jobs.templates import (
         BasicJobTemplate,
         CondorJobDescription,
@@ -45,9 +47,11 @@ __all__ = [
     "CondorWorkflowJobTemplate",
     "CondorWorkflowNode",
     "CondorWorkflowTemplate",
+    "CustomJobAction",
     "Job",
     "JobManager",
     "JobTemplate",
+    "JobsTable",
     "Macro",
     "PythonJob",
     "PythonJobTemplate",
@@ -60,6 +64,8 @@ _ROOMS = {
     "oceanid.jobs.apps": ("ComputeApp", "SchedulerSetting"),
     "oceanid.jobs.manager": ("JobManager",),
     "oceanid.jobs.nodes": ("CondorWorkflowJobNode", "CondorWorkflowNode"),
+    "oceanid.jobs.table": ("JobsTable",),
+    "oceanid.jobs.table_actions": ("CustomJobAction",),
     "oceanid.jobs.templates": (
         "BasicJobTemplate",
         "CondorJobDescription",

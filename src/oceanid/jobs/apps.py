@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
     from django.http import HttpRequest
 
+    from oceanid.jobs.table import JobsTable
     from oceanid.jobs.templates import JobTemplate
     from oceanid.models import Scheduler
 
@@ -54,6 +55,10 @@ class ComputeApp:
     def scheduler_settings(self) -> Iterable[SchedulerSetting]:
         """The schedulers that the app asks the site for."""
         return ()
+
+    def jobs_tables(self) -> Mapping[str, JobsTable]:
+        """The tables of jobs that ``{% jobs_table "app" "name" %}`` shows, by name."""
+        return {}
 
     @classmethod
     def get_job_manager(cls) -> JobManager:

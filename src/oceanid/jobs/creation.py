@@ -222,6 +222,12 @@ def _filtered(label: str, filters: Mapping[str, Any] | None) -> QuerySet[Job]:
     rows: QuerySet[Job] = Job.objects.all()
     if not {"app", "label"} & set(given):
         rows = rows.filter(app=label)
+    return narrowed(rows, given)
+
+
+def narrowed(rows: QuerySet[Job], filters: Mapping[str, Any] | None) -> QuerySet[Job]:
+    """Jobs that match look-ups as ``list_jobs`` takes them."""
+    given = dict(filters or {})
     for name in ("status", "cached_status", "_status"):
         if name in given:
             rows = rows.filter(_status(given.pop(name)))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
 
+    from oceanid.jobs.table import JobsTable
     from oceanid.jobs.templates import JobTemplate
     from oceanid.models import Job, Scheduler
 
@@ -163,6 +164,27 @@ class JobManager:
         from oceanid.jobs.creation import found
 
         return found(self.label, job_id, user=user, filters=filters)
+
+    def jobs_table(self, *given: Any, **options: Any) -> JobsTable:
+        """A table of the app's jobs; see :class:`~oceanid.jobs.JobsTable` for its options."""
+        from oceanid.jobs.table import JobsTable
+
+        return JobsTable(*given, app=self.label, **options)
+
+    def declared_table(self, name: str) -> JobsTable:
+        """The table that the app declares under this name.
+
+        Raises:
+            NotFound: It declares none.
+        """
+        offered = getattr(_instance_of(self.app), "jobs_tables", None)
+        tables = (offered() if callable(offered) else offered) or {}
+        if name not in tables:
+            raise NotFound(
+                f"The app “{self.label}” has no table of jobs “{str(name)[:100]}”.",
+                hint=f"It has: {', '.join(tables) or 'none'}.",
+            )
+        return tables[name]  # type: ignore[no-any-return]
 
     def execute_many(self, jobs: Iterable[Any], *, actor: AbstractBaseUser | None = None) -> None:
         """Ask for jobs to be run: one transaction and one submission, whatever their number.

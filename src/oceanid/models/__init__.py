@@ -6,7 +6,7 @@ from oceanid.models.bulk import BulkAction, BulkResult, BulkState, BulkVerb
 from oceanid.models.cluster import Cluster
 from oceanid.models.delivery import Delivery, DeliveryState, Webhook
 from oceanid.models.event import EventKind, JobEvent
-from oceanid.models.job import Job, JobQuerySet, job_class, register_job_class
+from oceanid.models.job import Job, JobQuerySet, job_class, job_types, register_job_class
 from oceanid.models.notice import (
     Channel,
     JobWatch,
@@ -64,5 +64,6 @@ __all__ = [
     "WorkflowEdge",
     "WorkflowNode",
     "job_class",
+    "job_types",
     "register_job_class",
 ]

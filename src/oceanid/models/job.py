@@ -35,6 +35,11 @@ def job_class(type_name: str) -> type[Job]:
     return _classes.get(type_name, Job)
 
 
+def job_types() -> list[type[Job]]:
+    """The classes that were registered for types."""
+    return list(dict.fromkeys(_classes.values()))
+
+
 class JobQuerySet(models.QuerySet["Job"]):
     """Jobs, with the questions that every room asks."""
 

@@ -68,10 +68,18 @@ class Foresight:
         self.user = user
         self._pausing: Mapping[int, bool] | None = None
 
-    def each(self, jobs: Iterable[Seen]) -> dict[int, Outcome]:
-        """What would happen to each of these jobs, all of which the person may see."""
+    def each(
+        self, jobs: Iterable[Seen], *, allowed: Collection[int] | None = None
+    ) -> dict[int, Outcome]:
+        """What would happen to each of these jobs, all of which the person may see.
+
+        Args:
+            jobs: The jobs.
+            allowed: Those of them that the person may act on, when that is known already.
+        """
         known = list(jobs)
-        allowed = policy.acting_among(self.user, [job.pk for job in known])
+        if allowed is None:
+            allowed = policy.acting_among(self.user, [job.pk for job in known])
         return {job.pk: self._one(job) if job.pk in allowed else Outcome.NOT_YOURS for job in known}
 
     def _one(self, job: Seen) -> Outcome:

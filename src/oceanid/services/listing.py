@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
 
@@ -61,21 +61,48 @@ class Listing:
     searched_to: str = ""
 
 
-def read(asked: Asked, user: policy.Person, *, until_id: int | None = None) -> Listing:
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How a list is read where it is not the list of jobs.
+
+    Args:
+        size: How many rows a page has.
+        narrowed: Further filters.
+        more: Fields that are read besides those of every list; None for all there are.
+    """
+
+    size: int = PAGE_SIZE
+    narrowed: Callable[[QuerySet[Job]], QuerySet[Job]] = lambda jobs: jobs
+    more: tuple[str, ...] | None = ()
+
+
+USUAL = Reading()
+
+
+def read(
+    asked: Asked,
+    user: policy.Person,
+    *,
+    until_id: int | None = None,
+    reading: Reading = USUAL,
+) -> Listing:
     """Read the page of jobs that an address asks for.
 
     Args:
         asked: What the address says.
         user: Who looks.
         until_id: The largest number that counts; None when all do.
+        reading: How, where it is not for the list of jobs.
 
     Raises:
         PermissionDenied: Everyone's jobs are not this person's to see.
     """
     is_one = identity(asked.q) is not None
     if asked.scope == "groups" and not is_one and shared.are_many(user):
-        every = _shown(Job.objects.all(), asked)
-        found = shared.read(asked, user, every, size=PAGE_SIZE, most=COUNT_LIMIT, until_id=until_id)
+        every = reading.narrowed(_shown(Job.objects.all(), asked, reading))
+        found = shared.read(
+            asked, user, every, size=reading.size, most=COUNT_LIMIT, until_id=until_id
+        )
         rows = found.page
         return Listing(
             rows.rows, rows.next, rows.previous, found.count, found.is_more,
@@ -87,7 +114,7 @@ def read(asked: Asked, user: policy.Person, *, until_id: int | None = None) -> L
     if asked.q and asked.match == "any":
         return _search_anywhere(asked, filtered(asked, scoped, indexed=frozenset()))
     first_by = leading(asked, scoped)
-    matching = _matching(asked, scoped, user, first_by)
+    matching = reading.narrowed(_matching(asked, scoped, user, first_by))
     jobs: QuerySet[Job]
     first = list(matching.order_by().values_list("pk", flat=True)[: COUNT_LIMIT + 1])
     few = len(first) <= COUNT_LIMIT
@@ -97,9 +124,10 @@ def read(asked: Asked, user: policy.Person, *, until_id: int | None = None) -> L
     elif first_by:
         jobs = matching
     else:
-        jobs, by_index = _many(asked, scoped, _indexed(asked))
+        jobs, by_index = _many(asked, reading.narrowed(scoped), _indexed(asked))
     order = replace(asked.order, by_index=by_index)
-    rows = keyset.page(_shown(jobs, asked), order=order, place=asked.place, size=PAGE_SIZE)
+    jobs = _shown(jobs, asked, reading)
+    rows = keyset.page(jobs, order=order, place=asked.place, size=reading.size)
     return Listing(rows.rows, rows.next, rows.previous, min(len(first), COUNT_LIMIT), not few)
 
 
@@ -173,9 +201,16 @@ def newest_first(asked: Asked, scoped: QuerySet[Job], user: policy.Person) -> Qu
     return jobs.order_by("-id" if by_index else Unindexed(F("id")).desc())
 
 
-def rows(ids: list[int], user: policy.Person, asked: Asked | None = None) -> list[Job]:
+def rows(
+    ids: list[int],
+    user: policy.Person,
+    asked: Asked | None = None,
+    *,
+    reading: Reading = USUAL,
+) -> list[Job]:
     """These jobs, as the list shows them, as far as a person may see them."""
-    return list(_shown(policy.visible_jobs(user).filter(pk__in=ids), asked or Asked()))
+    visible = reading.narrowed(policy.visible_jobs(user).filter(pk__in=ids))
+    return list(_shown(visible, asked or Asked(), reading))
 
 
 def of_ids(ids: list[int], user: policy.Person, asked: Asked) -> Listing:
@@ -228,8 +263,9 @@ def scope(asked: Asked, user: policy.Person, *, by_lookup: bool = False) -> Quer
     return jobs.filter(user=user_id(asked, user)) if asked.user else jobs
 
 
-def _shown(jobs: QuerySet[Job], asked: Asked) -> QuerySet[Job]:
-    return jobs.select_related("user", "scheduler").only(*columns(asked.shown))
+def _shown(jobs: QuerySet[Job], asked: Asked, reading: Reading = USUAL) -> QuerySet[Job]:
+    jobs = jobs.select_related("user", "scheduler")
+    return jobs if reading.more is None else jobs.only(*columns(asked.shown), *reading.more)
 
 
 _ALL_INDEXED = frozenset({"status", "app", "scheduler"})

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django import template
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from oceanid.models import Job
@@ -41,6 +42,26 @@ def shown(value: Any) -> Any:
         return format_html('<span class="o-break">{}</span>', text)
     cut = f"{text[:LONGEST]}…"
     return format_html('<span class="o-break" title="{}">{}</span>', text[: 10 * LONGEST], cut)
+
+
+@register.filter
+def at(items: Sequence[Any], place: int) -> Any:
+    """The item at a place."""
+    return items[place]
+
+
+@register.simple_tag(takes_context=True)
+def jobs_table(context: template.RequestContext, table: Any, name: str = "") -> SafeString:
+    """A table of an app's jobs, live, with its buttons.
+
+    Args:
+        context: The page's.
+        table: A :class:`~oceanid.jobs.JobsTable`; or the label of the app that declares one.
+        name: The name of the declared one.
+    """
+    from oceanid.web.embedded_table import rendered
+
+    return rendered(context, table, name)
 
 
 def _number(value: int | None, unit: str = "") -> Any:

@@ -76,6 +76,10 @@ RULES = {
     "bulk-new": Rule((), NEVER, SENT_BACK),
     "bulk": Rule(("bulk",), (302, 404, 404, 404, 200, 404, 404, 404)),
     "bulk-act": Rule(("bulk", "cancel"), NEVER, SENT_BACK),
+    # Without a token there is no table; test_jobs_table shows who sees and does what in one.
+    "table": Rule((), (302, *(404,) * 7)),
+    "table-act": Rule((), NEVER, (401, *(404,) * 7)),
+    "table-logs": Rule((), (302, *(404,) * 7)),
     "view-new": Rule((), NEVER, SENT_BACK),
     "view": Rule((1,), NEVER, (401, *(404,) * 7)),
     "notices": Rule((), EVERYONE),
