@@ -47,7 +47,7 @@ class Wanted:
         kind: ``plain``, ``array``, ``files``, ``again``, ``daemon``, ``python``, ``workflow``.
         script: The program that it runs.
         ledger: The file to which each process appends when it begins and when it ends.
-        processes: How many there are.
+        processes: How many there are; of a workflow the nodes in its middle, if more than one.
         seconds: How long each takes.
         code: How each exits; of an array its number modulo 3 counts instead.
         more: What else its submit description has; jobs that differ in it differ in shape.
@@ -81,13 +81,18 @@ class Wanted:
         return "COM" if not bad else "ERR" if bad == self.processes else "VCP"
 
     @property
+    def middle(self) -> int:
+        """How many nodes a workflow has in its middle."""
+        return self.processes if self.processes > 1 else MIDDLE
+
+    @property
     def labels(self) -> Counter[str]:
         """How often each of its processes must stand in the ledger."""
         if self.kind == "python":
             return Counter()
         if self.kind == "workflow":
             found = Counter({f"{self.name}.{n}/0": 1 for n in ("first", "last", "post")})
-            found.update(f"{self.name}.middle{n}/0" for n in range(MIDDLE))
+            found.update(f"{self.name}.middle{n}/0" for n in range(self.middle))
             found.update(f"{self.name}.middle0/{n}" for n in (1, 2))
             found[f"{self.name}.middle1/0"] = 2
             return found
@@ -143,13 +148,13 @@ def attributes(wanted: Wanted) -> dict[str, Any]:
 
 
 def nodes(wanted: Wanted) -> Iterator[tuple[str, dict[str, Any]]]:
-    """A diamond: the first node, ten in the middle (one an array, one tried again), the last."""
+    """A diamond: the first node, those in the middle (one an array, one tried again), the last."""
 
     def described(name: str, kind: str = "plain") -> dict[str, Any]:
         return {"attributes": _attributes(wanted, f"{wanted.name}.{name}", kind)}
 
     yield "first", described("first")
-    middle = [f"middle{number}" for number in range(MIDDLE)]
+    middle = [f"middle{number}" for number in range(wanted.middle)]
     for number, name in enumerate(middle):
         fields = described(name, "again" if number == 1 else "plain") | {"parents": ["first"]}
         if number == 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,7 +128,7 @@ class Grounds:
         count = self.count(but=but)
         verdict = count.verdict
         self._figures.notes.append(
-            f"{self._name}: {len(self.load)} jobs, {len(verdict.doubled)} duplicates, "
+            f"{self._name}: {verdict.processes} processes, {len(verdict.doubled)} duplicates, "
             f"{len(verdict.lost)} losses, {len(verdict.wrong)} wrong, {count.restarts} restarted "
             f"by HTCondor, {time.monotonic() - self._began:.0f} s{note and ', '}{note}"
         )
@@ -139,7 +139,8 @@ class Grounds:
             lambda: not self.place.ask("batches"), within_s=120,
             what=f"the batches are forgotten: {self.place.ask('batches')}\n{self.place.said}",
         )  # fmt: skip
-        assert self.machines.jobs("OceanidBatch =!= undefined") == []
+        queue = self.machines.jobs("OceanidBatch =!= undefined")
+        assert queue == [], f"{queue} in the queue of batches that are forgotten"
         assert self.left() == ""
 
     def count(self, *, but: Sequence[int] = ()) -> Count:
@@ -160,7 +161,8 @@ class Grounds:
                 _, label, job = line.split(" ", 2)
                 jobs[label].add(job)
         again = len(verdict.doubled)
-        verdict.doubled = sorted(label for label, by in jobs.items() if len(by) > 1)
+        due = Counter(label for each in self.load for label in each.labels.elements())
+        verdict.doubled = sorted(label for label, by in jobs.items() if len(by) > due[label])
         return Count(verdict, again)
 
     def left(self) -> str:
