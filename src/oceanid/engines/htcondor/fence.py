@@ -51,11 +51,14 @@ async def submit(
             hint="Submit its tasks in a new batch.",
             code="batch-dead",
         )
-    if word != "answer":
-        problem = _refusal(text)
-        if word == "unknown":
-            problem.transient = True
+    if word == "unknown":
+        problem = failure(
+            "The submission broke off", _line(text) or "it is found out how far it came"
+        )
+        problem.transient = True
         raise problem
+    if word == "refused":
+        raise _refusal(text)
     return _handle(batch, text)
 
 
@@ -87,7 +90,11 @@ def packed(files: Mapping[str, bytes], links: Mapping[str, str]) -> bytes:
 
 
 def _refusal(text: str) -> EngineError:
-    return failure("condor_submit refused it", " ".join(text.split()) or "no reason given")
+    return failure("condor_submit refused it", _line(text) or "no reason given")
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _read(answer: Answer, what: str) -> tuple[str, str]:
