@@ -37,6 +37,9 @@ def job_page(request: HttpRequest, job_id: int) -> HttpResponse:
     """The whole page; or, for htmx, those of its parts that change while the job runs."""
     job = found(request, job_id)
     is_part = is_fragment(request)
+    if is_part and request.GET.get("part") == "output":
+        context = {"job": job, **output_of(request, job, _tasks(job))}
+        return render(request, "oceanid/parts/output.html", context)
     context = _changing(request, job)
     if is_part:
         return render(request, "oceanid/parts/job_live.html", context)
@@ -46,9 +49,7 @@ def job_page(request: HttpRequest, job_id: int) -> HttpResponse:
         "last_event": JobEvent.objects.order_by("-id").values_list("id", flat=True).first() or 0,
     }
     if not context["is_workflow"]:
-        wanted = request.GET.get("task", "")
-        index = int(wanted) if wanted.isdecimal() and len(wanted) < 10 else None
-        context |= output_of(job, _tasks(job), index)
+        context |= output_of(request, job, _tasks(job))
     return render(request, "oceanid/job.html", context)
 
 
@@ -129,12 +130,15 @@ def files_of(job: Job, path: str) -> jobfiles.Folder:
         return jobfiles.Folder(path, (), is_missing=True)
 
 
-def output_of(job: Job, tasks: QuerySet[Task], index: int | None) -> dict[str, Any]:
-    """The ends of one task's streams: the wanted one's, else the first's."""
-    chosen = tasks if index is None else tasks.filter(index=index)
-    task = chosen.filter(role=TaskRole.JOB.value).order_by("attempt", "index").first()
+def output_of(request: HttpRequest, job: Job, tasks: QuerySet[Task]) -> dict[str, Any]:
+    """The ends of one task's streams: the one that the address names, else the first's."""
+    index = _offset(request, "task")
+    role = request.GET.get("role", "")
+    role = role if role in set(TaskRole) else TaskRole.JOB.value
+    chosen = tasks if index is None or index >= 2**31 else tasks.filter(index=index)
+    task = chosen.filter(role=role).order_by("-attempt", "index").first()
     if task is None:
-        return {"task": None, "logs": []}
+        return {"task": None, "logs": [], "here": request.get_full_path()}
     logs = []
     for stream in tail.STREAMS:
         try:
@@ -143,7 +147,7 @@ def output_of(job: Job, tasks: QuerySet[Task], index: int | None) -> dict[str, A
             path, told = "", ""
         piece = tail.look(job, task, stream, path, offset=None) if path else None
         logs.append({"stream": stream, "piece": piece, "told": told})
-    return {"task": task, "logs": logs}
+    return {"task": task, "logs": logs, "is_script": role != TaskRole.JOB.value}
 
 
 def task_page(tasks: QuerySet[Task], request: HttpRequest) -> dict[str, Any]:

@@ -8,8 +8,9 @@ from django.views.decorators.http import require_safe
 
 from oceanid.models import WorkflowNode
 from oceanid.web import usage, workflow
+from oceanid.web.hub import newest_event
 from oceanid.web.job import found, output_of, task_page
-from oceanid.web.pages import page
+from oceanid.web.pages import is_fragment, page
 
 NEIGHBOURS_SHOWN = 50
 
@@ -17,19 +18,25 @@ NEIGHBOURS_SHOWN = 50
 @require_safe
 @page
 def node_page(request: HttpRequest, job_id: int, node_id: int) -> HttpResponse:
-    """The page of a node."""
+    """The page of a node; or, for htmx, those of its parts that change while it runs."""
     job = found(request, job_id)
     node = get_object_or_404(WorkflowNode, workflow=job, pk=node_id)
     tasks = workflow.tasks_of(job, node_id)
-    wanted = request.GET.get("task", "")
-    index = int(wanted) if wanted.isdecimal() and len(wanted) < 10 else None
+    is_part = is_fragment(request)
+    if is_part and request.GET.get("part") == "output":
+        context = {"job": job, "node": node, **output_of(request, job, tasks)}
+        return render(request, "oceanid/parts/output.html", context)
     context = {
         "job": job,
         "node": node,
         "parents": node.parent_nodes.order_by("id")[:NEIGHBOURS_SHOWN],
         "usage": usage.of(node.spec, tasks, node.num_jobs),
         "children": node.children_nodes.order_by("id")[:NEIGHBOURS_SHOWN],
+        "here": request.get_full_path(),
         **task_page(tasks, request),
-        **output_of(job, tasks, index),
     }
+    if is_part:
+        return render(request, "oceanid/parts/node_live.html", context)
+    context |= output_of(request, job, tasks)
+    context["last_event"] = newest_event()
     return render(request, "oceanid/node.html", context)

@@ -60,7 +60,10 @@ def of(job: Job, request: HttpRequest) -> dict[str, Any]:
     for row in rows:
         counts[row[2]] = counts.get(row[2], 0) + 1
     state = request.GET.get("nstate", "")
-    table = nodes.filter(state=state) if state in set(NodeState) else nodes
+    state = state if state in set(NodeState) else ""
+    category = request.GET.get("ncat", "").replace("\0", "")[:255]
+    table = nodes.filter(state=state) if state else nodes
+    table = table.filter(category=category) if category else table
     place = Place(
         after=request.GET.get("nafter", ""),
         before=request.GET.get("nbefore", ""),
@@ -80,5 +83,6 @@ def of(job: Job, request: HttpRequest) -> dict[str, Any]:
             size=NODES_SHOWN,
         ),
         "nstate": state,
+        "ncat": category,
         "node_address": reverse("oceanid:node", args=[job.pk, 0])[: -len("0/")],
     }
