@@ -13,7 +13,10 @@ from tests.browser.test_pages import LOOKS, barriers
 
 pytestmark = pytest.mark.browser
 
-PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAA"
+    + "AABJRU5ErkJggg=="
+)
 PRELUDE = """
 from django.contrib.auth.models import User
 from oceanid.jobs import JobManager
@@ -154,6 +157,7 @@ def test_output_comes_into_the_page_and_follows(watched: Watched) -> None:
     gate.touch()
     text.filter(has_text="over").wait_for()
     page.wait_for_selector("#job-head .o-badge:has-text('Complete')")
+    page.wait_for_selector("#job-files a:has-text('logs/')")
     assert page.evaluate("window.neverReloaded") is True
 
 

@@ -64,6 +64,7 @@ class Tails:
         tidy_after = 0.0
         while True:
             asked = await self._db(tails.wanted, self._scheduler_id)
+            self._forget_all_but({each.wish_id for each in asked})
             for each in asked:
                 is_due = self._after.get(each.wish_id, 0.0) <= monotonic()
                 if is_due and each.wish_id not in self._reading and len(self._reading) < AT_ONCE:
@@ -75,8 +76,12 @@ class Tails:
             elif not asked:
                 tidy_after = 0.0
             await asyncio.sleep(_LOOK_S)
-        self._after.clear()
-        self._known.clear()
+        self._forget_all_but(set())
+
+    def _forget_all_but(self, wishes: set[int]) -> None:
+        for known in (self._known, self._after):
+            for gone in known.keys() - wishes:
+                del known[gone]
 
     async def _read(self, engine: Engine, asked: Asked) -> None:
         begun = monotonic()

@@ -42,6 +42,9 @@ def job_page(request: HttpRequest, job_id: int) -> HttpResponse:
         return render(request, "oceanid/parts/output.html", context)
     context = _changing(request, job)
     if is_part:
+        if job.job_state.is_final:
+            # What it left is shown when it ends; to list it at each change would cost too much.
+            context["files"] = files_of(job, "")
         return render(request, "oceanid/parts/job_live.html", context)
     context |= {
         "files": files_of(job, ""),
