@@ -150,7 +150,12 @@ def output_of(request: HttpRequest, job: Job, tasks: QuerySet[Task]) -> dict[str
             path, told = "", ""
         piece = tail.look(job, task, stream, path, offset=None) if path else None
         logs.append({"stream": stream, "piece": piece, "told": told})
-    return {"task": task, "logs": logs, "is_script": role != TaskRole.JOB.value}
+    return {
+        "task": task,
+        "logs": logs,
+        "is_script": role != TaskRole.JOB.value,
+        "is_over": TaskState(task.state).is_final,
+    }
 
 
 def task_page(tasks: QuerySet[Task], request: HttpRequest) -> dict[str, Any]:

@@ -112,12 +112,16 @@ def _of_size(asked: int | None, used: float | None, worth: int) -> str:
     if asked is None or not used:
         return ""
     enough = _rounded(used * _TO_SPARE)
-    words = {"asked": mebibytes(asked), "used": mebibytes(used), "enough": mebibytes(enough)}
+    words = {"asked": _plain(asked), "used": _plain(used), "enough": _plain(enough)}
     if asked >= worth and asked >= 2 * enough:
         return _("asked for %(asked)s, used %(used)s: %(enough)s would do.") % words
     if used >= _ALMOST * asked and enough > asked:
         return _("asked for %(asked)s, used %(used)s: ask for %(enough)s.") % words
     return ""
+
+
+def _plain(mib: float) -> str:
+    return mebibytes(mib).replace(".0 ", " ")
 
 
 def _rounded(mib: float) -> int:

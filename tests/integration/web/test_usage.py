@@ -49,16 +49,16 @@ def told(client: Client, owner: User, make_job: MakeJob) -> Told:
 
 def test_who_asks_for_much_more_than_is_used_is_told_what_would_do(told: Told) -> None:
     page = told({"request_memory": "8 GB"}, {"peak_memory_mib": 1100.0}, {"peak_memory_mib": 90.0})
-    assert "Memory: asked for 8.0 GiB, used 1.1 GiB: 1.5 GiB would do." in page
+    assert "Memory: asked for 8 GiB, used 1.1 GiB: 1.5 GiB would do." in page
     page = told({"request_disk": "100 GB"}, {"disk_mib": 900.0})
-    assert "Disk: asked for 100.0 GiB, used 900.0 MiB: 1.5 GiB would do." in page
+    assert "Disk: asked for 100 GiB, used 900 MiB: 1.5 GiB would do." in page
     page = told({"request_cpus": 8}, {"cpu_s": 700.0})
     assert "CPUs: asked for 8, kept 1.2 busy: 2 would do." in page
 
 
 def test_who_asks_for_too_little_is_told_how_much(told: Told) -> None:
     page = told({"request_memory": "1 GB"}, {"peak_memory_mib": 1000.0})
-    assert "Memory: asked for 1.0 GiB, used 1000.0 MiB: ask for 1.5 GiB." in page
+    assert "Memory: asked for 1 GiB, used 1000 MiB: ask for 1.5 GiB." in page
     page = told({"request_cpus": 1}, {"cpu_s": 2000.0})
     assert "CPUs: asked for 1, kept 3.3 busy: ask for 4." in page
 
@@ -88,5 +88,5 @@ def test_a_moment_says_nothing_of_processors(told: Told) -> None:
 def test_of_a_large_array_some_stand_for_all(told: Told) -> None:
     used = [{"peak_memory_mib": 500.0}] * 205 + [{"peak_memory_mib": 7000.0}]
     page = told({"request_memory": "8 GB"}, *used, num_jobs=100_000)
-    assert "used 500.0 MiB: 768.0 MiB would do" in page
+    assert "used 500 MiB: 768 MiB would do" in page
     assert "Told by the first 200 processes." in page
