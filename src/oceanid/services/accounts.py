@@ -92,23 +92,33 @@ def save(
             setattr(account, name, value)  # what was found is not true of the new values
         is_waited_for = before is not None and before.check_wanted_at is not None
         account.check_wanted_at = timezone.now() if is_waited_for else None
-        try:
-            with transaction.atomic():
-                account.save()
-        except IntegrityError as problem:
-            raise InvalidValue(
-                f"There is an account “{account.name}” of this cloud already.",
-                hint="Give it another name.",
-            ) from problem
+        _write(account)
         verb = "add" if before is None else "change"
         audit.write(actor, verb, audit.Thing.of(account), changes=changes)
     return account
 
 
+def _write(account: CloudAccount) -> None:
+    try:
+        with transaction.atomic():
+            account.save()
+    except IntegrityError as problem:
+        same = CloudAccount.objects.filter(cloud=account.cloud, name=account.name)
+        if same.exclude(pk=account.pk).exists() or not account.is_default:
+            raise InvalidValue(
+                f"There is an account “{account.name}” of this cloud already.",
+                hint="Give it another name.",
+            ) from problem
+        account.is_default = False  # somebody else has just made the cloud's first
+        _write(account)
+
+
 def make_default(account: CloudAccount, actor: Any) -> None:
     """Make this the account that Settings edit, and that new clusters are offered first."""
     with transaction.atomic():
+        audit.begin()
         rows = CloudAccount.objects.filter(cloud=account.cloud)
+        list(rows.select_for_update().order_by("pk").values_list("pk"))  # one after the other
         rows.filter(is_default=True).update(is_default=False)
         rows.filter(pk=account.pk).update(is_default=True)
         audit.write(actor, "make-default", audit.Thing.of(account))
