@@ -52,6 +52,9 @@ class AuditEvent(models.Model):
             models.Index("person", "id", name="oceanid_audit_person"),
             models.Index("kind", "id", name="oceanid_audit_kind"),
             models.Index("verb", "id", name="oceanid_audit_verb"),
+            models.Index("kind", "verb", "id", name="oceanid_audit_kind_verb"),
+            models.Index("person", "kind", "id", name="oceanid_audit_person_kind"),
+            models.Index("person", "verb", "id", name="oceanid_audit_person_verb"),
             models.Index("object_id", "id", name="oceanid_audit_object"),
             models.Index("object_key", "id", name="oceanid_audit_key"),
             # A user who goes is looked for here, and most rows of a big site are of few users.
