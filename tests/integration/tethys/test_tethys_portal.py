@@ -9,9 +9,11 @@ import signal
 import socket
 import sqlite3
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -188,6 +190,62 @@ def test_the_admin_shows_our_section_under_its_configured_heading(
     assert "/admin/tethys_compute/" in index
     for page in ("job", "scheduler"):
         assert visit(f"{address}admin/oceanid/{page}/", session).status == 200
+
+
+def fill_in(page: str, session: str, values: dict[str, str]) -> str:
+    """Post a form of the site admin as a browser would; the page that comes of it."""
+    form = visit(page, session)
+    cookie = re.search(r"csrftoken=(\w+)", form.headers["Set-Cookie"])
+    token = re.search(r'csrfmiddlewaretoken" value="(\w+)"', form.read().decode())
+    assert cookie and token
+    body = {"csrfmiddlewaretoken": token[1], **values}
+    return told(page, f"{session}; csrftoken={cookie[1]}", body)
+
+
+def told(page: str, session: str, body: dict[str, str] | None = None) -> str:
+    """The page that an address leads to, with the messages that were given on the way."""
+    data = urllib.parse.urlencode(body).encode() if body else None
+    headers = {"Cookie": f"sessionid={session}", "Referer": page}
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), Standing())
+    answer = opener.open(urllib.request.Request(page, data, headers), timeout=30)
+    if answer.status == 302:
+        kept = re.search(r"messages=([^;]+)", " ".join(answer.headers.get_all("Set-Cookie")))
+        there = urllib.parse.urljoin(page, answer.headers["Location"])
+        answer = visit(there, f"{session}; messages={kept[1] if kept else ''}")
+    return str(answer.read().decode())
+
+
+class Standing(urllib.request.HTTPErrorProcessor):
+    """Goes nowhere by itself, so that what it was given on the way can be taken along."""
+
+    def http_response(self, request: Any, response: Any) -> Any:
+        return response
+
+
+def test_the_section_is_in_its_order_and_its_forms_work_and_tell(
+    address: str, session: str
+) -> None:
+    admin = f"{address}admin/oceanid/"
+    index = visit(admin, session).read().decode()
+    names = ("Clusters", "Schedulers", "Jobs", "Settings", "Cloud accounts", "Audit history")
+    places = [index.index(f">{name}<") for name in names]
+    assert places == sorted(places)
+    page = f"{admin}setting/amazon/change/"
+    refused = fill_in(page, session, {"access_key_id": "no", "user_id": "123456789012"})
+    assert "This is not an access key id" in refused and 'value="123456789012"' in refused
+    secret = "Xk9" + "s" * 37
+    values = {"access_key_id": "AKIA" + "Q" * 16, "secret_access_key": secret}
+    saved = fill_in(page, session, values)
+    assert "was changed successfully" in saved, "its frame shows no messages, ours do"
+    assert secret not in visit(page, session).read().decode()
+    account = re.search(
+        r"cloudaccount/(\d+)/change", visit(f"{admin}cloudaccount/", session).read().decode()
+    )
+    assert account
+    refused = told(f"{admin}cloudaccount/{account[1]}/delete/", session)
+    assert "is the default account" in refused
+    assert secret not in visit(f"{admin}auditevent/", session).read().decode()
+    assert visit(f"{admin}auditevent/export/", session).read().startswith(b"time,person")
 
 
 def test_pages_stream_live_under_its_server(address: str, session: str) -> None:
