@@ -19,6 +19,7 @@ from oceanid.web import (
     node,
     notice_settings,
     notices,
+    overview,
     saved,
     sharing,
     table,
@@ -26,7 +27,7 @@ from oceanid.web import (
 
 app_name = "oceanid"
 urlpatterns = [
-    path("", jobs.home, name="home"),
+    path("", overview.home, name="home"),
     path("live/", live.live, name="live"),
     path("live/changes/", live.changes, name="changes"),
     path("jobs/", jobs.job_list, name="jobs"),

@@ -22,7 +22,17 @@ from django.utils import timezone
 
 from oceanid import conf
 from oceanid.errors import EngineError, LeaseLost, OceanidError
-from oceanid.models import Batch, Job, JobEvent, Lease, Scheduler, Task, WorkflowNode
+from oceanid.models import (
+    Batch,
+    FailureTally,
+    Job,
+    JobEvent,
+    Lease,
+    Scheduler,
+    Tally,
+    Task,
+    WorkflowNode,
+)
 from oceanid.services import intents, leases, results
 from oceanid.services.leases import Hold
 from oceanid.specs import ObservationBatch, SchedulerSpec
@@ -238,7 +248,9 @@ class House:
 
     def everything(self) -> list[Any]:
         """Every row that says something of jobs."""
-        kinds: tuple[type[Model], ...] = (Job, Task, Batch, JobEvent, WorkflowNode, Scheduler)
+        kinds: tuple[type[Model], ...] = (
+            Job, Task, Batch, JobEvent, WorkflowNode, Scheduler, Tally, FailureTally,
+        )  # fmt: skip
         return [list(kind._default_manager.order_by("pk").values_list()) for kind in kinds]
 
     def come_to_rest(self, outcome: Callable[[], bool] = lambda: True) -> None:

@@ -21,6 +21,7 @@ from oceanid.models.settings import Part, Setting
 from oceanid.models.share import JobShare, ShareRight
 from oceanid.models.supervision import Lease, SupervisorBeat
 from oceanid.models.tail import TailWish
+from oceanid.models.tally import Depth, FailureTally, Standing, Tally
 from oceanid.models.task import Batch, Task, TaskRole
 from oceanid.models.view import SavedView
 from oceanid.models.workflow import WorkflowEdge, WorkflowNode
@@ -38,7 +39,9 @@ __all__ = [
     "Cluster",
     "Delivery",
     "DeliveryState",
+    "Depth",
     "EventKind",
+    "FailureTally",
     "Job",
     "JobEvent",
     "JobQuerySet",
@@ -55,9 +58,11 @@ __all__ = [
     "SchedulerEvent",
     "Setting",
     "ShareRight",
+    "Standing",
     "Subject",
     "SupervisorBeat",
     "TailWish",
+    "Tally",
     "Task",
     "TaskRole",
     "Webhook",

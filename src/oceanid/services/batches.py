@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from oceanid.models import Batch, Task
+from oceanid.services import tallies
 from oceanid.services.events import Event
 from oceanid.services.leases import Hold, guard
 from oceanid.services.observe import load_where, take_back, task_event, write
@@ -65,7 +66,10 @@ def never_sent(hold: Hold, batch: UUID, *, refused: str = "", hint: str = "") ->
                 task.state = TaskState.QUEUED
                 take_back(task, left)
             told.append(task_event(task, before, task.state, now, refused))
-        write(tasks, told, left)
+        applied = write(tasks, told, left)
+        if refused and tasks:
+            scheduler = Batch.objects.values_list("scheduler_id", flat=True).get(pk=batch)
+            tallies.observed(scheduler, tasks, applied.jobs)
 
 
 def unsettled(scheduler_id: int) -> list[UUID]:

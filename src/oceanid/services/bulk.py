@@ -93,6 +93,40 @@ def update_many(
     return len(prepared)
 
 
+def add_many(
+    model: type[models.Model],
+    keys: Sequence[str],
+    sums: Sequence[str],
+    rows: Iterable[Row],
+    *,
+    where: str,
+) -> None:
+    """Add to the sums of the rows with these keys, which are made where they are missing.
+
+    Args:
+        model: The table.
+        keys: Attribute names that tell a row.
+        sums: Attribute names of numbers.
+        rows: The values of the keys, then what is added to each sum.
+        where: The condition, as SQL, of the unique index over the keys.
+    """
+    fields = [_field(model, name) for name in (*keys, *sums)]
+    prepared = _prepared(fields, rows)
+    if not prepared:
+        return
+    quote = connection.ops.quote_name
+    table = quote(model._meta.db_table)
+    names = [quote(str(field.column)) for field in fields]
+    marks = ", ".join(["%s"] * len(fields))
+    adding = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in names[len(keys) :])
+    statement = (
+        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608
+        f" ON CONFLICT ({', '.join(names[: len(keys)])}) WHERE {where} DO UPDATE SET {adding}"
+    )
+    with connection.cursor() as cursor:
+        cursor.executemany(statement, prepared)
+
+
 def plain(text: str) -> str:
     """A text without what PostgreSQL can't keep: NUL and lone surrogates."""
     if "\0" in text:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from oceanid import conf
 from oceanid.models import Batch, EventKind, Job, Task, TaskRole, WorkflowNode
-from oceanid.services import dag_run, events, task_specs
+from oceanid.services import dag_run, events, tallies, task_specs
 from oceanid.services.bulk import insert_many, update_many
 from oceanid.services.job_update import JobChange, apply_changes
 from oceanid.services.leases import Hold, guard
@@ -149,6 +149,9 @@ class _Chooser:
         )
         apply_changes(self.jobs, self.changes, self.told)
         events.write(self.told)
+        tallies.submitted(
+            self.scheduler_id, ((draft.user_id, len(draft.wanting)) for draft in drafts)
+        )
 
     def _batch_of(self, user: Any) -> Draft | None:
         draft: Draft | None = None

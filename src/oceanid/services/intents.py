@@ -14,7 +14,16 @@ from django.db.models import Q
 from django.utils import timezone
 
 from oceanid.models import Job, JobEvent, JobQuerySet, Task, WorkflowEdge, WorkflowNode
-from oceanid.services import batches, dag_run, events, inputs, observe, paths, workflow_run
+from oceanid.services import (
+    batches,
+    dag_run,
+    events,
+    inputs,
+    observe,
+    paths,
+    tallies,
+    workflow_run,
+)
 from oceanid.services.job_update import JobChange, apply_changes
 from oceanid.services.leases import Hold, guard
 from oceanid.states import JobState, TaskState, Wanted
@@ -129,6 +138,7 @@ def cannot_stage(hold: Hold, job: Job, reason: str) -> None:
         locked.due_at = None
         apply_changes({locked.pk: locked}, {locked.pk: change}, told)
         events.write(told)
+        tallies.failed(locked, locked.num_jobs, "missing-file")
 
 
 def take_away(hold: Hold, job: Job, *, again_s: float) -> bool:

@@ -13,7 +13,7 @@ from django.db import transaction
 
 from oceanid.dags import NodeObservation
 from oceanid.models import Batch, EventKind, Job, Scheduler, Task, TaskRole, WorkflowNode
-from oceanid.services import dag_run, events, task_specs, workflow_run
+from oceanid.services import dag_run, events, tallies, task_specs, workflow_run
 from oceanid.services.bulk import update_many
 from oceanid.services.job_update import JobChange, apply_changes
 from oceanid.services.leases import Hold, guard
@@ -62,6 +62,8 @@ class Seen:
     changed: bool = False
     more: bool = False
     waits: bool = False
+    began: datetime | None = None
+    """When it began to run, if that was seen now."""
 
     def row(self) -> tuple[Any, ...]:
         """The values of TASK_COLUMNS, and the key."""
@@ -88,11 +90,13 @@ class Applied:
         changed: How many tasks changed.
         closed: The batches that are over.
         has_work: Whether something may be dispatched now that could not before.
+        jobs: The jobs of the tasks, by number.
     """
 
     changed: int = 0
     closed: list[UUID] = field(default_factory=list)
     has_work: bool = False
+    jobs: Mapping[int, Job] = field(default_factory=dict)
 
 
 def apply(
@@ -146,6 +150,7 @@ def _apply(scheduler_id: int, observations: Sequence[Observation]) -> Applied:
         return Applied()
     _retry(changed, told)
     applied = write(changed, told, left, waiting=waiting)
+    tallies.observed(scheduler_id, changed, applied.jobs)
     applied.has_work = bool(applied.closed) or any(
         task.state is TaskState.QUEUED or task.node_id is not None for task in changed
     )
@@ -162,7 +167,7 @@ def write(
     """Write changed tasks, and all that follows for batches, nodes and jobs."""
     update_many(Task, TASK_COLUMNS, (task.row() for task in changed))
     applied = Applied(changed=len(changed), closed=close_batches(left))
-    update_jobs([*changed, *waiting], told)
+    applied.jobs = update_jobs([*changed, *waiting], told)
     return applied
 
 
@@ -203,7 +208,7 @@ def _observe(task: Seen, seen: Observation, told: list[events.Event], left: Coun
     if seen.host:
         task.host = seen.host[:255]
     if after is TaskState.RUNNING and task.start_time is None:
-        task.start_time = seen.at
+        task.start_time = task.began = seen.at
     _use(task, seen.usage)
     if after in FINAL:
         task.completion_time = seen.at
@@ -303,8 +308,11 @@ def close_batches(left: Counter[UUID]) -> list[UUID]:
     return closed
 
 
-def update_jobs(changed: Sequence[Seen], told: list[events.Event]) -> None:
-    """Carry changed tasks over to their jobs, and of workflows to their nodes first."""
+def update_jobs(changed: Sequence[Seen], told: list[events.Event]) -> dict[int, Job]:
+    """Carry changed tasks over to their jobs, and of workflows to their nodes first.
+
+    Returns the jobs by number.
+    """
     plain: defaultdict[int, JobChange] = defaultdict(JobChange)
     of_nodes: defaultdict[int, list[Seen]] = defaultdict(list)
     for task in changed:
@@ -332,3 +340,4 @@ def update_jobs(changed: Sequence[Seen], told: list[events.Event]) -> None:
             changes[pk] = workflow_run.tasks_changed(jobs[pk], moved, told)
     apply_changes(jobs, changes, told)
     events.write(told)
+    return jobs

@@ -10,7 +10,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from oceanid.errors import NotFound, NotPermitted
-from oceanid.models import Job, JobShare, ShareRight
+from oceanid.models import Job, JobShare, Scheduler, ShareRight
 
 Right = Literal["view", "act"]
 Person = AbstractBaseUser | AnonymousUser
@@ -28,6 +28,21 @@ def sees_all(user: Person) -> bool:
 def acts_on_all(user: Person) -> bool:
     """Whether everyone's jobs are this person's to act on."""
     return _has(user, ACT_ON_ALL)
+
+
+def visible_schedulers(user: Person) -> QuerySet[Scheduler]:
+    """The schedulers whose health a person may see: those that they may use, or by permission all.
+
+    A person's own account at a scheduler stands behind it, and is no scheduler to choose.
+    """
+    if not user.is_authenticated or not user.is_active:
+        return Scheduler.objects.none()
+    schedulers = Scheduler.objects.filter(parent=None)
+    if sees_all(user):
+        return schedulers
+    limits = Scheduler.groups.through.objects.filter(scheduler=OuterRef("pk"))
+    own = limits.filter(group__in=_group_ids(user))
+    return schedulers.filter(~Exists(limits) | Exists(own), enabled=True)
 
 
 def visible_jobs(user: Person) -> QuerySet[Job]:

@@ -8,7 +8,16 @@ from contextlib import suppress
 
 from oceanid.errors import LeaseLost
 from oceanid.models import Job
-from oceanid.services import audit, bulk_actions, intents, leases, notices, retention
+from oceanid.services import (
+    audit,
+    bulk_actions,
+    intents,
+    leases,
+    notices,
+    retention,
+    standings,
+    tallies,
+)
 from oceanid.services.leases import Hold
 from oceanid.services.wake import BULK
 from oceanid.states import Wanted
@@ -17,6 +26,9 @@ from oceanid.supervisor.surroundings import Surroundings
 log = logging.getLogger(__name__)
 
 RETENTION_EVERY_S = 600.0
+LOOK_EVERY_S = 4.0
+LOOK_ANYWAY_S = 240.0
+"""Within each slot of the overview's charts at least one look is made."""
 
 
 class HouseDriver:
@@ -39,6 +51,7 @@ class HouseDriver:
                 group.create_task(self._attend())
                 group.create_task(self._act_in_bulk())
                 group.create_task(self._retain())
+                group.create_task(self._look_around())
         except* LeaseLost as lost:
             raise lost.exceptions[0] from None
 
@@ -86,10 +99,24 @@ class HouseDriver:
                     async with asyncio.timeout(self.around.settings.sweep_s):
                         await changed.wait()
 
+    async def _look_around(self) -> None:
+        """Count now and then, when something has happened, what stands where."""
+        known, looked = -1, -LOOK_ANYWAY_S
+        clock = asyncio.get_running_loop().time
+        while True:
+            newest = await self.db(standings.newest_event)
+            begun = clock()
+            if newest != known or begun - looked >= LOOK_ANYWAY_S:
+                await self.db(standings.look, self.hold)
+                known, looked = newest, begun
+            # However many jobs are active, counting them stays a small part of all work.
+            await asyncio.sleep(max(LOOK_EVERY_S, 20 * (clock() - begun)))
+
     async def _retain(self) -> None:
         """Ask now and then for the deletion of jobs, and forget actions, past their time."""
         while True:
             await self.db(bulk_actions.forget, self.hold)
+            await self.db(tallies.forget, self.hold)
             asked = await self.db(retention.apply)
             if asked:
                 log.info(

@@ -48,6 +48,12 @@ def tone(state: str) -> str:
     return TONES.get(state, "other")
 
 
+@register.filter
+def health_tone(health: str) -> str:
+    """The name of a health's colour."""
+    return {"OK": "done", "DEG": "held", "DOWN": "bad"}.get(health, "quiet")
+
+
 @register.simple_tag
 def badge(thing: Any) -> SafeString:
     """A state as a word with its colour and mark; of a job, a task or a node."""

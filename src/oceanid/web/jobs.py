@@ -21,13 +21,6 @@ MOST_ROWS = 200
 
 @require_safe
 @page
-def home(request: HttpRequest) -> HttpResponse:
-    """Until there is an overview: the jobs."""
-    return redirect("oceanid:jobs")
-
-
-@require_safe
-@page
 def job_list(request: HttpRequest) -> HttpResponse:
     """A page of jobs; all that it shows is said by its address."""
     if not request.GET and (view := views.default(request.user)) is not None:

@@ -1,0 +1,88 @@
+"""The overview: what runs where, how the day went, and what needs attention."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
+
+from oceanid.services import overview, policy
+from oceanid.web.hub import newest_event
+from oceanid.web.pages import is_fragment, page
+from oceanid.web.shell import supervisor_is_alive
+
+SPAN_WORDS = {
+    "hour": (gettext_lazy("Hour"), gettext_lazy("in the last hour")),
+    "day": (gettext_lazy("Day"), gettext_lazy("in the last 24 hours")),
+    "week": (gettext_lazy("Week"), gettext_lazy("in the last 7 days")),
+}
+REASON_WORDS = {
+    "exit-code": gettext_lazy("The program returned an error"),
+    "signal": gettext_lazy("The program was ended by a signal"),
+    "missing-file": gettext_lazy("An input file was missing"),
+    "missing-input": gettext_lazy("An input file was missing"),
+    "refused": gettext_lazy("The scheduler refused it"),
+    "removed": gettext_lazy("It was removed at the scheduler"),
+    "outputs-lost": gettext_lazy("Its outputs were lost"),
+    "disk-full": gettext_lazy("The disk was full"),
+    "lost": gettext_lazy("Its process was lost"),
+    "unknown": gettext_lazy("No reason was told"),
+}
+
+
+@require_safe
+@page
+def home(request: HttpRequest) -> HttpResponse:
+    """The overview; as a fragment its parts, for a page that shows them already."""
+    sees_all = policy.sees_all(request.user)
+    scope = request.GET.get("scope", "")
+    if scope not in ("mine", "all"):
+        scope = "all" if sees_all else "mine"
+    span = request.GET.get("span", "")
+    if span not in overview.SPANS:
+        span = "day"
+    found = overview.read(request.user, scope=scope, span=overview.SPANS[span])
+    most = max((each.count for each in found.reasons), default=1)
+    context: dict[str, Any] = {
+        "overview": found,
+        "scope": scope,
+        "span": span,
+        "spans": [
+            {"name": name, "word": words[0], "address": _address(scope, name)}
+            for name, words in SPAN_WORDS.items()
+        ],
+        "span_words": SPAN_WORDS[span][1],
+        "scopes": {each: _address(each, span) for each in ("mine", "all")},
+        "sees_all": sees_all,
+        "here": _address(scope, span),
+        "reasons": [
+            {
+                "word": _word(each.code),
+                "count": each.count,
+                "share": max(1, round(100 * each.count / most)),
+            }
+            for each in found.reasons
+        ],
+        "read_at": timezone.now(),
+        "is_fragment": is_fragment(request),
+    }
+    if is_fragment(request):
+        return render(request, "oceanid/parts/overview.html", context)
+    context |= {"last_event": newest_event(), "is_supervised": supervisor_is_alive()}
+    return render(request, "oceanid/overview.html", context)
+
+
+def _word(code: str) -> str:
+    """A reason's code as words; one that nobody has words for is told as it is."""
+    known = REASON_WORDS.get(code)
+    return str(known) if known else code.replace("-", " ").capitalize() or _("No reason was told")
+
+
+def _address(scope: str, span: str) -> str:
+    return "?" + urlencode({"scope": scope, "span": span})
