@@ -95,7 +95,7 @@ def logs(request: HttpRequest) -> HttpResponse:
     job = _job(request, _table(request))
     tasks = Task.objects.filter(job=job, attempt=job.attempt, node__isnull=True)
     told = event_log(job)[-LONGEST_LOG:]
-    context = {"job": job, "told": told, **output_of(job, tasks, None)}
+    context = {"job": job, "told": told, **output_of(request, job, tasks)}
     return render(request, "oceanid/parts/table_logs.html", context)
 
 

@@ -15,7 +15,7 @@ from oceanid.engines.base import Engine
 from oceanid.engines.htcondor import dagsweep, fence, meaning, queue
 from oceanid.engines.htcondor.check import look
 from oceanid.engines.htcondor.dagfiles import dag_files, dag_folders
-from oceanid.engines.htcondor.describe import Description, describe, string
+from oceanid.engines.htcondor.describe import Description, describe
 from oceanid.engines.htcondor.ends import Ends
 from oceanid.engines.htcondor.factory import Factories
 from oceanid.engines.htcondor.holds import LATE_REASON
@@ -27,6 +27,7 @@ from oceanid.engines.htcondor.reach import shell_of
 from oceanid.engines.htcondor.remote import Remote, failure, told
 from oceanid.engines.htcondor.shell import Shell
 from oceanid.engines.htcondor.staging import Staged, Stager
+from oceanid.engines.htcondor.tail import Where, piece_of
 from oceanid.engines.htcondor.watcher import Watcher
 from oceanid.errors import EngineError
 from oceanid.specs import (
@@ -54,33 +55,6 @@ FACTORIES_SINCE: Final = (9, 0, 0)
 _TASKS_A_LOOK: Final = 10_000
 # condor_tail knows no place to begin at and tells no size: so all is read there, and only what is
 # wanted is sent here, the size behind it.
-_TAIL: Final = """\
-n=0
-if [ -n "$F" ]; then f=$F; else f=b/$B/s/$S; fi
-if [ -n "$F" ] || [ -f "$f" ]; then
-    [ -f "$f" ] || exit 0
-    n=$(wc -c <"$f")
-    b=$O
-    [ "$b" -ge 0 ] || b=$((n + O))
-    [ "$b" -ge 0 ] || b=0
-    tail -c "+$((b + 1))" "$f" | head -c "$L"
-else
-    [ -n "$J" ] || J=$(condor_q -constraint "$C" -af ClusterId ProcId | tail -n 1 | tr ' ' .)
-    [ -n "$J" ] || exit 0
-    exec 5>&1
-    pick() {
-        if [ "$O" -lt 0 ]; then tail -c "$((-O))" | head -c "$L"
-        else tail -c "+$((O + 1))" | { head -c "$L"; cat >/dev/null; }
-        fi
-    }
-    n=$( {
-        { { condor_tail -maxbytes 1073741824 $OPTION "$J" || echo no >&4; } |
-            tee /dev/fd/3 | wc -c >&4; } 3>&1 | pick >&5
-    } 4>&1 )
-    case $n in no*) exit 3 ;; esac
-fi
-printf '\\n%d' "$((n))"
-"""
 _FORGET: Final = """\
 while read -r B; do
     exec 9>>"lock/$B" || exit 1
@@ -226,32 +200,9 @@ class HTCondorEngine(Engine):
         if entry is None:
             return Piece()
         job = self._ledger.job_of(handle.batch, proc)
-        path = entry.stdout if stream == "stdout" else entry.stderr
-        if not path:
-            return Piece()
-        is_out = stream == "stdout" or entry.stdout == entry.stderr
-        answer = await self._remote.run(
-            _TAIL,
-            F="" if entry.wanted.sandboxed else path,
-            B=str(handle.batch),
-            S=f"{proc}.{'out' if is_out else 'err'}",
-            OPTION="" if is_out else "-no-stdout -stderr",
-            J=job or "",
-            C=f"OceanidBatch == {string(str(handle.batch))} && OceanidProc == {proc}",
-            O=str(offset),
-            L=str(max(0, limit)),
+        return await piece_of(
+            self._remote, Where(handle.batch, proc, job), entry, stream, offset, limit
         )
-        if answer.exit_status:
-            raise EngineError(
-                f"HTCondor can't read the output where the task runs: {told(answer)}",
-                hint="It is tried again.",
-                transient=True,
-            )
-        data, _, size = answer.stdout.rpartition(b"\n")
-        if not size:
-            return Piece()
-        whole = max(int(size), max(0, offset) + len(data))
-        return Piece(data, offset if offset >= 0 else max(0, whole + offset), whole)
 
     async def fetch(self, handle: Handle, procs: Sequence[int]) -> None:
         """Bring the outputs of these tasks, if they are not here; :meth:`watch` does it unasked."""
