@@ -21,6 +21,7 @@ LIFE_S: Final = 15.0
 MOST_BYTES: Final = 64 * 1024
 _MOST_SERVED: Final = 50
 _MOST_ERROR: Final = 1000
+_OLD_S: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,13 @@ def tidy(hold: Hold, scheduler_id: int) -> bool:
         wishes = TailWish.objects.filter(scheduler_id=scheduler_id)
         wishes.filter(wanted_until__lte=Now()).delete()
         return wishes.exists()
+
+
+def forget_old(hold: Hold) -> None:
+    """Remove wishes that nobody has served for long: their scheduler was switched off."""
+    with transaction.atomic():
+        guard(hold)
+        TailWish.objects.filter(wanted_until__lt=_in(-_OLD_S)).delete()
 
 
 def _in(seconds: float) -> Combinable:

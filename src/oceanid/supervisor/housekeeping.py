@@ -16,6 +16,7 @@ from oceanid.services import (
     notices,
     retention,
     standings,
+    tails,
     tallies,
 )
 from oceanid.services.leases import Hold
@@ -132,4 +133,5 @@ class HouseDriver:
                     "%s notices and messages were past their time.", old,
                     extra={"action": "retention.notices"},
                 )  # fmt: skip
+            await self.db(tails.forget_old, self.hold)
             await asyncio.sleep(RETENTION_EVERY_S)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 
 from oceanid.engines import registry
 from oceanid.models import JobEvent, Scheduler, TailWish
@@ -19,7 +21,7 @@ from oceanid.states import Health, JobState
 from oceanid.supervisor.tails import EVERY_S
 from tests.faults.engines import offer
 from tests.integration.running import eventually
-from tests.integration.supervisor.house import Running, gone, reaches
+from tests.integration.supervisor.house import Running, gone, reaches, supervising
 
 Shell = Callable[..., Any]
 Look = Callable[..., dict[str, Any]]
@@ -205,6 +207,23 @@ def test_a_wish_dies_when_nobody_looks_and_a_new_one_is_served(
         eventually(lambda: not TailWish.objects.exists(), within_s=20, what="the wish is gone")
     gate.open()
     reaches(job, JobState.COMPLETE)
+
+
+def test_a_wish_that_nobody_serves_is_removed_in_the_end(
+    far: Scheduler, shell: Shell, ann: User
+) -> None:
+    far.enabled = False
+    far.save()
+    job = shell("true", scheduler=far)
+    job.save()
+    for number, until in enumerate((timedelta(hours=-2), timedelta(seconds=-5))):
+        TailWish.objects.create(
+            job=job, task_id=number, scheduler=far, stream="stdout",
+            wanted_until=timezone.now() + until,
+        )  # fmt: skip
+    with supervising():
+        eventually(lambda: TailWish.objects.count() == 1, within_s=20, what="the old one goes")
+    assert TailWish.objects.get().task_id == 1
 
 
 def test_a_wish_goes_with_its_job(

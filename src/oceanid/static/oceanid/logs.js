@@ -3,6 +3,7 @@
   "use strict";
   const KEPT = 1_000_000; // characters that a page keeps
   const MOST_LINES = 2000; // lines with a match that are remembered
+  const AFAR_MS = 2500; // output on another machine comes every few seconds only
   const AHEAD = 3; // matches are looked for in this many pieces before the reader asks for more
   const finds = new WeakMap();
   const part = (box, name) => box.querySelector(`[data-log-${name}]`);
@@ -34,7 +35,7 @@
   // Following: bytes are asked for from where we are; what was missed between is told as left out
   const read = async (box) => {
     const text = part(box, "text");
-    if (!text || box.dataset.reading || document.hidden) return;
+    if (!text || box.dataset.reading || document.hidden || Date.now() < Number(box.dataset.after || 0)) return;
     box.dataset.reading = "1";
     try {
       const from = Number(box.dataset.offset || 0);
@@ -52,6 +53,7 @@
         shown(part(box, "empty"), false);
       }
       tell(box, found);
+      box.dataset.after = found.is_here ? "" : Date.now() + AFAR_MS;
       if (found.text && part(box, "follow")?.checked) text.scrollTop = text.scrollHeight;
       box.dataset.ended = found.ended ? "1" : "";
       if (found.next < found.size && found.text) setTimeout(() => read(box), 50);
