@@ -68,6 +68,8 @@ def others() -> Iterator[tuple[str, Visit]]:
     for name, address in {
         "rows that changed": f"{JOBS}rows/?ids={ids}",
         "changes since": f"/compute/live/changes/?since={events - 30}",
+        "notices": "/compute/notifications/?show=all",
+        "what one is told of": "/compute/notifications/settings/",
         "job: page": job,
         "job: all events": f"{job}?events=all",
         "job: events further back": f"{job}?events=all&{_after('id', (events + 3) // 2, 'eafter')}",

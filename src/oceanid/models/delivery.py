@@ -75,9 +75,7 @@ class Delivery(Told):
             models.Index("webhook", "id", name="oceanid_delivery_hook"),
             models.Index("user", "channel", "ended_at", name="oceanid_delivery_user"),
             models.Index("created_at", name="oceanid_delivery_created"),
-            models.Index(
-                "id", name="oceanid_delivery_unfinished", condition=Q(state__in=UNFINISHED)
-            ),
+            models.Index("due_at", name="oceanid_delivery_due", condition=Q(state__in=UNFINISHED)),
         ]
         constraints = [
             models.UniqueConstraint(

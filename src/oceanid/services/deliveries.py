@@ -10,7 +10,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -65,23 +65,20 @@ def due(*, without: Collection[Key] = ()) -> tuple[list[Delivery], datetime | No
         without: Targets that are being sent to.
     """
     now = timezone.now()
-    waiting = Delivery.objects.filter(state__in=UNFINISHED).order_by("pk")
+    unfinished = Delivery.objects.filter(state__in=UNFINISHED)
+    earlier = unfinished.filter(
+        Q(webhook=OuterRef("webhook")) | Q(webhook__isnull=True),
+        user=OuterRef("user"),
+        channel=OuterRef("channel"),
+        is_test=OuterRef("is_test"),
+        pk__lt=OuterRef("pk"),
+    )
+    first = unfinished.filter(~Exists(earlier))
     columns = ("pk", "user_id", "channel", "webhook_id", "is_test", "due_at")
-    seen: set[Key] = set()
-    found: list[Delivery] = []
-    following: datetime | None = None
-    for message in waiting.only(*columns)[:LOOKED_AT]:
-        key = key_of(message)
-        if key in seen:
-            continue
-        seen.add(key)
-        if key in without:
-            continue
-        if message.due_at <= now:
-            found.append(message)
-        elif following is None or message.due_at < following:
-            following = message.due_at
-    return found, following
+    ready = first.filter(due_at__lte=now).order_by("due_at").only(*columns)[:LOOKED_AT]
+    found = [message for message in ready if key_of(message) not in without]
+    later = first.filter(due_at__gt=now).order_by("due_at")
+    return found, later.values_list("due_at", flat=True).first()
 
 
 def claim(hold: Hold, pk: int) -> Delivery | None:

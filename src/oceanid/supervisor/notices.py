@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import smtplib
+from collections import defaultdict
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from django.core.mail import EmailMultiAlternatives, get_connection
@@ -27,7 +29,9 @@ log = logging.getLogger(__name__)
 
 GATHER_S = 0.5
 """How long changes are gathered before people are told."""
-POSTS_AT_ONCE = 20
+POSTS_AT_ONCE = 200
+OF_ONE_PERSON = 4
+"""Posts of one person at once: whose targets are slow keeps only their own waiting."""
 MAILS_AT_ONCE = 2
 MAIL_TIMEOUT_S = 30.0
 
@@ -42,6 +46,9 @@ class NoticeDriver:
         settings = conf.current().notifications
         self.poster = Poster(webhooks.allowed(), timeout_s=settings.webhook_timeout_s)
         self.posts = asyncio.Semaphore(POSTS_AT_ONCE)
+        self.of_person: defaultdict[Any, asyncio.Semaphore] = defaultdict(
+            lambda: asyncio.Semaphore(OF_ONE_PERSON)
+        )
         self.mails = ThreadPoolExecutor(MAILS_AT_ONCE, thread_name_prefix="oceanid-mail")
         self.free_mails = asyncio.Semaphore(MAILS_AT_ONCE)
         self.under_way: set[Key] = set()
@@ -108,7 +115,7 @@ class NoticeDriver:
         key = deliveries.key_of(message)
         is_mail = message.channel == Channel.EMAIL
         try:
-            async with self.free_mails if is_mail else self.posts:
+            async with self._turn(message.user_id, is_mail=is_mail):
                 claimed = await self.db(deliveries.claim, self.hold, message.pk)
                 if claimed is not None:
                     outcome = await (self._mail(claimed) if is_mail else self._post(claimed))
@@ -120,6 +127,16 @@ class NoticeDriver:
         finally:
             self.under_way.discard(key)
             self.stirred.set()
+
+    @asynccontextmanager
+    async def _turn(self, user_id: Any, *, is_mail: bool) -> AsyncIterator[None]:
+        """Wait until one may send."""
+        if is_mail:
+            async with self.free_mails:
+                yield
+            return
+        async with self.of_person[user_id], self.posts:
+            yield
 
     async def _post(self, message: Delivery) -> Outcome:
         hook = message.webhook

@@ -29,7 +29,7 @@ _STATUS = re.compile(rb"HTTP/1\.[01] ([1-5][0-9]{2})(?: [^\r\n]*)?\Z")
 
 Lookup = Callable[[str, int], Awaitable[list[str]]]
 
-_lookups = ThreadPoolExecutor(8, thread_name_prefix="oceanid-lookup")
+_lookups = ThreadPoolExecutor(32, thread_name_prefix="oceanid-lookup")
 
 
 async def resolve(host: str, port: int) -> list[str]:

@@ -336,3 +336,29 @@ def test_so_many_webhooks_and_none_where_they_are_off(ann: User, settings: Setti
     settings.OCEANID["NOTIFICATIONS"] |= {"WEBHOOKS": False}
     with pytest.raises(NotPermitted):
         webhooks.create(ann, "https://example.org/")
+
+
+def test_many_dead_targets_hide_no_other(ann: User, bob: User) -> None:
+    kept: Any = {"key": "s"}
+    now = timezone.now()
+    hooks = Webhook.objects.bulk_create(
+        Webhook(user=ann, url="https://example.org/", secret=kept, created_at=now)
+        for _number in range(50)
+    )
+    rows = [
+        Delivery(user=ann, channel="webhook", webhook=hook, state="WAI", created_at=now,
+                 due_at=now + timedelta(hours=1))
+        for hook in hooks
+    ]  # fmt: skip
+    after_it = [
+        Delivery(user=ann, channel="webhook", webhook=hook, created_at=now, due_at=now)
+        for hook in hooks
+    ]
+    Delivery.objects.bulk_create([*rows, *after_it])
+    mine = Delivery.objects.create(user=bob, channel="email", created_at=now, due_at=now)
+    found, following = deliveries.due()
+    assert found == [mine]
+    assert following == rows[0].due_at
+    assert deliveries.due(without={deliveries.key_of(mine)})[0] == []
+    Delivery.objects.filter(webhook=hooks[7], state="WAI").update(state="FAI")
+    assert {each.webhook_id for each in deliveries.due()[0]} == {None, hooks[7].pk}
