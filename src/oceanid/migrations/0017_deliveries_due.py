@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('oceanid', '0014_notices'),
+        ('oceanid', '0016_overview'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
