@@ -10,6 +10,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 
+from oceanid import conf
 from oceanid.models import (
     Channel,
     Job,
@@ -74,7 +75,7 @@ def gather(changes: Sequence[Outbox]) -> Gathered:
     wanted = preferences.of_many(list(people.values()))
     watchers = _watchers(watches, people, jobs)
     found = Gathered(watched=[pk for pk, _job, _user in watches])
-    addressed: list[tuple[Any, frozenset[str], Item]] = []
+    addressed: list[tuple[Any, frozenset[str], Item]] = []  # the person, how, and what
     for change in of_jobs:
         job = jobs.get(change.subject_id)
         if job is None or job["wanted"] == Wanted.DELETE:
@@ -89,13 +90,20 @@ def gather(changes: Sequence[Outbox]) -> Gathered:
             channels = _channels(preference, change, job) if is_owner else frozenset()
             if watches_it:
                 channels |= preference.of(NoticeKind.WATCHED)
-            addressed.append((user_id, channels, item))
+            addressed.append((people[user_id], channels, item))
     addressed += _of_schedulers(changes)
-    hooks = _hooks({user for user, channels, _item in addressed if Channel.WEBHOOK in channels})
-    for user_id, channels, item in addressed:
-        for target in _targets(user_id, channels, hooks):
+    hooks = _hooks({user.pk for user, channels, _item in addressed if Channel.WEBHOOK in channels})
+    for user, channels, item in addressed:
+        for target in _targets(user, channels, hooks):
             found.told[target].append(item)
     return found
+
+
+def mail_address(user: Any) -> str:
+    """Where a person's e-mails go; "" when they have none, or the site sends none."""
+    if not conf.current().notifications.email:
+        return ""
+    return str(getattr(user, user.get_email_field_name(), "") or "")
 
 
 def _jobs(keys: Iterable[int]) -> dict[int, Mapping[str, Any]]:
@@ -188,7 +196,7 @@ def _of_schedulers(changes: Sequence[Outbox]) -> Iterator[tuple[Any, frozenset[s
         allowed = set(groups_of(record.parent_id or record.pk))
         for user in people:
             if _may_know(user, record, allowed):
-                yield user.pk, wanted[user.pk].of(NoticeKind.SCHEDULER), item
+                yield user, wanted[user.pk].of(NoticeKind.SCHEDULER), item
 
 
 def _may_know(user: Any, record: Scheduler, allowed: set[int]) -> bool:
@@ -200,8 +208,10 @@ def _may_know(user: Any, record: Scheduler, allowed: set[int]) -> bool:
     return not allowed or user.groups.filter(pk__in=allowed).exists()
 
 
-def _hooks(users: Iterable[Any]) -> defaultdict[Any, list[int]]:
+def _hooks(users: set[Any]) -> defaultdict[Any, list[int]]:
     found: defaultdict[Any, list[int]] = defaultdict(list)
+    if not users or not conf.current().notifications.webhooks:
+        return found
     enabled = Webhook.objects.filter(user__in=list(users), enabled=True)
     for user_id, pk in enabled.order_by("pk").values_list("user_id", "pk"):
         found[user_id].append(pk)
@@ -209,11 +219,11 @@ def _hooks(users: Iterable[Any]) -> defaultdict[Any, list[int]]:
 
 
 def _targets(
-    user_id: Any, channels: frozenset[str], hooks: Mapping[Any, list[int]]
+    user: Any, channels: frozenset[str], hooks: Mapping[Any, list[int]]
 ) -> Iterator[Target]:
     for channel in sorted(channels):
         if channel == Channel.WEBHOOK:
-            for pk in hooks.get(user_id, ()):
-                yield Target(user_id, channel, pk)
-        else:
-            yield Target(user_id, channel)
+            for pk in hooks.get(user.pk, ()):
+                yield Target(user.pk, channel, pk)
+        elif channel != Channel.EMAIL or mail_address(user):
+            yield Target(user.pk, channel)

@@ -20,6 +20,7 @@ from oceanid.models import Channel, Delivery
 from oceanid.services import deliveries, leases, notices, webhooks
 from oceanid.services.deliveries import Key, Outcome
 from oceanid.services.leases import Hold
+from oceanid.services.telling import mail_address
 from oceanid.services.wake import NOTICE
 from oceanid.supervisor import messages
 from oceanid.supervisor.posting import Poster
@@ -154,11 +155,9 @@ class NoticeDriver:
         )
 
     async def _mail(self, message: Delivery) -> Outcome:
-        if not conf.current().notifications.email:
-            return Outcome(False, "E-mails are switched off here.", is_final=True)
-        address = _address(message.user)
+        address = mail_address(message.user)
         if not address:
-            return Outcome(False, "The person has no e-mail address.", is_final=True)
+            return Outcome(False, "There is no address to send it to any more.", is_final=True)
         mail = messages.mail(message)
         loop = asyncio.get_running_loop()
         try:
@@ -166,10 +165,6 @@ class NoticeDriver:
         except (OSError, smtplib.SMTPException, ValueError) as problem:
             return Outcome(False, f"The mail server: {problem}"[:500])
         return Outcome(True)
-
-
-def _address(user: Any) -> str:
-    return str(getattr(user, user.get_email_field_name(), "") or "")
 
 
 def _send_mail(mail: messages.Mail, address: str, identity: str) -> None:

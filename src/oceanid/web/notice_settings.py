@@ -17,6 +17,7 @@ from oceanid.errors import NotFound, OceanidError
 from oceanid.models import Channel, Delivery, NoticeKind
 from oceanid.services import keyset, preferences, webhooks
 from oceanid.services.keyset import Order, Place
+from oceanid.services.telling import mail_address
 from oceanid.web.job import found
 from oceanid.web.pages import is_fragment, page
 
@@ -128,7 +129,9 @@ def watch(request: HttpRequest, job_id: int) -> HttpResponse:
 
 
 def _save(request: HttpRequest) -> None:
-    channels: dict[str, list[str]] = {kind: [] for kind in NoticeKind.values}
+    kept, offered = preferences.of(request.user), {value for value, _label in _offered()}
+    # What the form does not offer now stays as it was chosen.
+    channels = {kind: list(kept.of(kind) - offered) for kind in NoticeKind.values}
     for chosen in request.POST.getlist("tell"):
         kind, _dot, channel = chosen.partition(".")
         channels.setdefault(kind, []).append(channel)
@@ -140,12 +143,7 @@ def _save(request: HttpRequest) -> None:
 def _context(request: HttpRequest) -> dict[str, Any]:
     user, settings = request.user, conf.current().notifications
     preference = preferences.of(user)
-    offered = [
-        (channel.value, channel.label)
-        for channel in Channel
-        if (channel is not Channel.EMAIL or settings.email)
-        and (channel is not Channel.WEBHOOK or settings.webhooks)
-    ]
+    offered = _offered()
     rows = [
         {
             "kind": kind.value,
@@ -165,7 +163,7 @@ def _context(request: HttpRequest) -> dict[str, Any]:
         "offered": offered,
         "spans": spans,
         "min_run_s": preference.min_run_s,
-        "address": _address(user),
+        "address": mail_address(user),
         "last_mail": _last_mail(user) if settings.email else None,
         "emails": settings.email,
         "may_have_webhooks": settings.webhooks,
@@ -174,13 +172,20 @@ def _context(request: HttpRequest) -> dict[str, Any]:
     }
 
 
+def _offered() -> list[tuple[str, Any]]:
+    """The channels that this site has."""
+    settings = conf.current().notifications
+    return [
+        (channel.value, channel.label)
+        for channel in Channel
+        if (channel is not Channel.EMAIL or settings.email)
+        and (channel is not Channel.WEBHOOK or settings.webhooks)
+    ]
+
+
 def _last_mail(user: Any) -> Delivery | None:
     mails = Delivery.objects.filter(user=user.pk, channel=Channel.EMAIL, ended_at__isnull=False)
     return mails.order_by("-ended_at").first()
-
-
-def _address(user: Any) -> str:
-    return str(getattr(user, user.get_email_field_name(), "") or "")
 
 
 def _one(request: HttpRequest, pk: int) -> Any:

@@ -12,6 +12,7 @@ from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pytest_django import Settings
 
 from oceanid.errors import IllegalTransition, InvalidSpecification, LeaseLost, NotFound
 from oceanid.models import (
@@ -185,6 +186,21 @@ def test_preferences_choose_kinds_and_channels(
     message = Delivery.objects.get()
     assert (message.channel, message.count) == ("email", 2)
     assert message.counts == {"Error": 1, "Various-Complete": 1}
+
+
+def test_what_a_site_or_a_person_lacks_is_not_begun(
+    make_job: MakeJob, ann: User, hold: Hold, settings: Settings
+) -> None:
+    wants(ann, "done", channels=("email", "webhook"))
+    hook(ann)
+    settings.OCEANID = settings.OCEANID | {"NOTIFICATIONS": {"EMAIL": False, "WEBHOOKS": False}}
+    end(make_job())
+    notices.fan_out(hold)
+    settings.OCEANID = settings.OCEANID | {"NOTIFICATIONS": {"WEBHOOKS": False}}
+    User.objects.filter(pk=ann.pk).update(email="")
+    end(make_job())
+    assert notices.fan_out(hold) == 1
+    assert not Delivery.objects.exists()
 
 
 def test_each_webhook_gets_its_own_message(make_job: MakeJob, ann: User, hold: Hold) -> None:

@@ -269,11 +269,13 @@ def test_an_e_mail_is_tried_again(
     assert Delivery.objects.get().state == "SNT"
 
 
-def test_who_has_no_address_gets_no_e_mail(job: Job, ann: User, supervisor: Running) -> None:
-    by(ann, "email")
-    end(job)
-    reaches(ended(), "it is given up")
-    assert Delivery.objects.get().problem == "The person has no e-mail address."
+def test_who_lost_their_address_gets_no_e_mail(ann: User) -> None:
+    now = timezone.now()
+    Delivery.objects.create(user=ann, channel="email", created_at=now, due_at=now)
+    with supervising():
+        reaches(ended(), "it is given up")
+    assert Delivery.objects.get().problem == "There is no address to send it to any more."
+    assert mail.outbox == []
 
 
 def test_a_target_that_became_private_is_not_reached(

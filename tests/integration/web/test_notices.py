@@ -144,6 +144,9 @@ def test_what_the_site_does_not_offer_is_not_shown(
     page = read(client, f"{AT}settings/")
     assert "By e-mail" not in page and "By webhook" not in page and "hook-url" not in page
     assert "This portal sends no e-mails." in page
+    client.post(f"{AT}settings/", {"tell": ["done.page"], "min_run_s": "0"})
+    kept = preferences.of(owner)
+    assert kept.of("watched") == {"email"} and kept.of("done") == {"page"}
 
 
 def test_a_secret_is_shown_once_and_on_no_other_page(client: Client, owner: User) -> None:
