@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
@@ -34,6 +35,19 @@ def keep(request: HttpRequest, account: CloudAccount, form: Any) -> CloudAccount
     return kept
 
 
+class CloudFilter(admin.SimpleListFilter):
+    """Accounts of one cloud."""
+
+    title = _("cloud")
+    parameter_name = "cloud"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(entry.name, entry.title) for entry in installed()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(cloud=self.value()) if self.value() else queryset
+
+
 @admin.register(CloudAccount)
 class CloudAccountAdmin(LookedAtAdmin, ServedAdmin):
     """The accounts, and how each one answers."""
@@ -42,7 +56,8 @@ class CloudAccountAdmin(LookedAtAdmin, ServedAdmin):
     button = _("Test account")
     list_display = ("name", "cloud_shown", "default_shown", "health_shown", "health_message",
                     "checked_shown")  # fmt: skip
-    list_filter = ("cloud",)
+    list_filter = (CloudFilter,)
+    show_facets = admin.ShowFacets.NEVER
     search_fields = ("name",)
     readonly_fields = ("cloud_shown", "default_shown", "report_shown")
 

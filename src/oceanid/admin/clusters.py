@@ -112,6 +112,7 @@ class ClusterAdmin(ServedAdmin):
     list_filter = ("account",)
     list_select_related = ("account",)
     search_fields = ("name",)
+    show_facets = admin.ShowFacets.NEVER
     readonly_fields = ("state_shown",)
     fieldsets = (
         (
