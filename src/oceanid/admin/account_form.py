@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django import forms
 from django.utils.functional import cached_property
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from oceanid.admin.secret_fields import SecretTextarea, secret_field
@@ -43,14 +44,17 @@ class AccountFields(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         account = self.account
+        self.kept, self.unreadable = accounts.kept_secrets(account)
         for name in self.shown:
             if name in account.config:
                 self.initial.setdefault(name, account.config[name])
         for name in self.secret:
             field = self.fields[name]
-            is_kept = bool((account.secrets or {}).get(name))
+            is_kept = bool(self.kept.get(name))
             field.help_text = f"{field.help_text} {_KEPT if is_kept else _NONE}"
-        if not account.secrets:
+        if self.unreadable is not None:
+            self.fields["forget_secrets"].help_text = format_html("{}", self.unreadable)
+        elif not self.kept:
             self.fields["forget_secrets"].disabled = True
 
     @cached_property
@@ -73,7 +77,7 @@ class AccountFields(forms.Form):
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         account, given = self.account, self.given_secrets()
         secrets = accounts.merged(
-            account.secrets or {},
+            self.kept,
             given,
             forget=bool(cleaned.get("forget_secrets")),
         )  # fmt: skip
@@ -81,6 +85,8 @@ class AccountFields(forms.Form):
             problems = accounts.problems(account, self.options(), secrets)
         except OceanidError as missing:
             problems = {"": missing}
+        if self.unreadable is not None and not cleaned.get("forget_secrets"):
+            problems = {"forget_secrets": self.unreadable}
         for name, problem in problems.items():
             self.add_error(name if name in self.fields else None, str(problem))
         if self.errors and given:

@@ -14,6 +14,7 @@ from django.urls import URLPattern
 from django.utils.text import capfirst
 
 from oceanid.errors import OceanidError
+from oceanid.fields import encrypted_fields
 from oceanid.services import audit
 
 if TYPE_CHECKING:
@@ -42,6 +43,11 @@ class FromAdmin(_ModelAdmin):
     def urls(self) -> list[URLPattern]:
         """Its addresses."""
         return [_told(each) for each in self.get_urls()]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Without secrets, which are read where they are needed: a page whose secrets no present
+        key opens can still be shown, and they can be given anew."""
+        return super().get_queryset(request).defer(*encrypted_fields(self.model))
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         """The list under its own name, not under what one might do with it."""
@@ -98,7 +104,8 @@ class AuditedAdmin(FromAdmin):
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
         """Save the rows of an inline, and write each of their changes down."""
         keys = [each.instance.pk for each in formset.forms if each.instance.pk is not None]
-        rows = formset.model._default_manager.filter(pk__in=keys)
+        rows = formset.model._default_manager.defer(*encrypted_fields(formset.model))
+        rows = rows.filter(pk__in=keys)
         before = {row.pk: (audit.Thing.of(row), audit.describe(row)) for row in rows}
         super().save_formset(request, form, formset, change)
         after = {row.pk: row for row in rows.all()}
@@ -131,7 +138,8 @@ class AuditedAdmin(FromAdmin):
             audit.write(request.user, verb, audit.Thing.of(obj), changes=changes)
 
     def _described(self, pk: Any) -> audit.Description:
-        row = self.model._default_manager.filter(pk=pk).first()
+        rows = self.model._default_manager.defer(*encrypted_fields(self.model))
+        row = rows.filter(pk=pk).first()
         return {} if row is None else audit.describe(row, many=self.audited_many)
 
 

@@ -202,11 +202,12 @@ class SchedulerForm(_WithSecrets):
 
     def save(self, commit: bool = True) -> Scheduler:
         """Keep each secret unless another one was given."""
-        kept = self.instance.secrets or {}
-        if self.cleaned_data.get("forget_secrets"):
-            kept = {}
         if self.cleaned_data.get("new_secrets") is not None:
             kept = self.cleaned_data["new_secrets"]
+        elif self.cleaned_data.get("forget_secrets"):
+            kept = {}
+        else:
+            kept = self.instance.secrets or {}
         self.instance.secrets = _merged(kept, self.given_secrets())
         return super().save(commit=commit)
 

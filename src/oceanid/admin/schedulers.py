@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from oceanid.admin.audited import AuditedAdmin
 from oceanid.admin.looks import LookedAtAdmin, health_badge
 from oceanid.admin.scheduler_form import AccountForm, SchedulerForm
+from oceanid.errors import InvalidSettings
 from oceanid.models import AppScheduler, Scheduler
 from oceanid.services.scheduler_health import accept_host_key
 
@@ -149,7 +150,10 @@ class SchedulerAdmin(LookedAtAdmin):
     @admin.display(description=_("stored secrets"))
     def kept_secrets(self, scheduler: Scheduler) -> str:
         """The names of what is stored, never a value."""
-        return ", ".join(sorted(scheduler.secrets or {})) or "–"
+        try:
+            return ", ".join(sorted(scheduler.secrets or {})) or "–"
+        except InvalidSettings as problem:
+            return f"{problem}"
 
 
 @admin.register(AppScheduler)

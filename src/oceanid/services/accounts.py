@@ -12,7 +12,13 @@ from django.utils import timezone
 
 from oceanid.clouds.base import AccountSpec, Problems
 from oceanid.clouds.registry import cloud_class, title_of
-from oceanid.errors import CloudUnavailable, IllegalTransition, InvalidValue, OceanidError
+from oceanid.errors import (
+    CloudUnavailable,
+    IllegalTransition,
+    InvalidSettings,
+    InvalidValue,
+    OceanidError,
+)
 from oceanid.models import CloudAccount, Cluster
 from oceanid.services import audit, policy
 from oceanid.services.leases import Hold, guard
@@ -28,7 +34,7 @@ UNKNOWN: Mapping[str, Any] = {
 
 def default_account(cloud: str) -> CloudAccount:
     """The default account of a cloud; one that is not saved yet when there is none."""
-    found = CloudAccount.objects.filter(cloud=cloud, is_default=True).first()
+    found = CloudAccount.objects.defer("secrets").filter(cloud=cloud, is_default=True).first()
     return found or CloudAccount(cloud=cloud, name=title_of(cloud), is_default=True)
 
 
@@ -46,6 +52,15 @@ def remarks(account: CloudAccount) -> tuple[str, ...]:
         return cloud.account_remarks(account.config, account.secrets or {})
     except OceanidError:
         return ()  # told by its problems
+
+
+def kept_secrets(account: CloudAccount) -> tuple[dict[str, str], OceanidError | None]:
+    """What is stored, and why it can't be read: then nothing of it is known, and it is given
+    anew or forgotten."""
+    try:
+        return dict(account.secrets or {}), None
+    except InvalidSettings as problem:
+        return {}, problem
 
 
 def merged(kept: Mapping[str, str], given: Mapping[str, str], *, forget: bool) -> dict[str, str]:
@@ -75,8 +90,11 @@ def save(
     """
     with transaction.atomic():
         audit.begin()
-        before = CloudAccount.objects.select_for_update().filter(pk=account.pk).first()
-        kept = dict(before.secrets or {}) if before else {}
+        rows = CloudAccount.objects.select_for_update().defer("secrets")
+        before = rows.filter(pk=account.pk).first()
+        kept, unreadable = kept_secrets(before) if before else ({}, None)
+        if unreadable is not None and not forget:
+            raise unreadable
         account.secrets = merged(kept, given or {}, forget=forget)
         for problem in problems(account, account.config, account.secrets).values():
             raise problem
@@ -147,7 +165,7 @@ def delete(account: CloudAccount, actor: Any) -> None:
     """
     with transaction.atomic():
         audit.begin()
-        row = CloudAccount.objects.select_for_update().get(pk=account.pk)
+        row = CloudAccount.objects.select_for_update().defer("secrets").get(pk=account.pk)
         if problem := why_it_stays(row):
             raise problem
         changes = audit.differences(audit.describe(row), {})

@@ -14,6 +14,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from oceanid import conf
+from oceanid.errors import InvalidSettings
 from oceanid.fields import EncryptedJSONField
 from oceanid.models import AuditEvent, Job
 from oceanid.models.audit import KEY_LENGTH
@@ -99,16 +100,30 @@ def describe(row: models.Model, *, many: Sequence[str] = ()) -> Description:
     for field in row._meta.concrete_fields:
         if not field.editable or field.primary_key:
             continue
-        value = getattr(row, field.name)
         if isinstance(field, EncryptedJSONField):
-            found |= {f"{field.name}.{key}": Hidden(each) for key, each in (value or {}).items()}
-        elif isinstance(field, models.JSONField) and isinstance(value, dict):
+            found |= _hidden(row, field.name)
+            continue
+        value = getattr(row, field.name)
+        if isinstance(field, models.JSONField) and isinstance(value, dict):
             found |= {f"{field.name}.{key}": each for key, each in value.items()}
         else:
             found[field.name] = value
     for name in many:
         found[name] = sorted(str(each) for each in getattr(row, name).all())
     return found
+
+
+_UNREADABLE: Final = object()
+
+
+def _hidden(row: models.Model, name: str) -> dict[str, Hidden]:
+    try:
+        secrets = getattr(row, name) or {}
+    except (
+        InvalidSettings
+    ):  # no present key opens them: they are other ones than any that are given
+        return {name: Hidden(object())}
+    return {f"{name}.{key}": Hidden(each) for key, each in secrets.items()}
 
 
 def differences(before: Description, after: Description) -> list[dict[str, str]]:

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from django.contrib.auth.models import Permission, User
 from django.db import IntegrityError, transaction
 from django.test import Client
+from pytest_django import Settings
 
 from oceanid.errors import InvalidValue
 from oceanid.models import AuditEvent, CloudAccount, Cluster, Part, Scheduler, Setting
@@ -222,6 +224,32 @@ def test_an_account_of_a_cloud_that_is_no_more_is_told_and_can_go(boss: Client) 
     assert "No cloud named “moon” is installed." in shown(answer)
     assert boss.post(f"{ACCOUNTS}{luna.pk}/delete/", {"post": "yes"}).status_code == 302
     assert not CloudAccount.objects.exists()
+
+
+def test_secrets_that_no_present_key_opens_can_be_given_anew(
+    boss: Client, settings: Settings, account: CloudAccount
+) -> None:
+    values = {"access_key_id": KEY, "secret_access_key": SECRET}
+    boss.post(part("amazon"), values)
+    Scheduler.objects.create(name="pool", engine="pool", secrets={"password": "Xk9-pool"})
+    settings.OCEANID = {**settings.OCEANID, "SECRET_KEYS": [Fernet.generate_key().decode()]}
+    pool = Scheduler.objects.defer("secrets").get(name="pool")
+    for page in (SETTINGS, part("amazon"), ACCOUNTS, f"{ACCOUNTS}{account.pk}/change/",
+                 f"/admin/oceanid/scheduler/{pool.pk}/change/"):  # fmt: skip
+        assert boss.get(page).status_code == 200, page
+    assert "former key into SECRET_KEY_FALLBACKS" in shown(boss.get(part("amazon")))
+    assert "be decrypted" in shown(boss.post(part("amazon"), values))
+    again = boss.post(part("amazon"), values | {"forget_secrets": "on"})
+    assert again.status_code == 302
+    account.refresh_from_db()
+    assert account.secrets == {"secret_access_key": SECRET}
+    scheduler = {"name": "pool", "engine": "pool", "config": "{}", "enabled": "on"}
+    inline = {"accounts-TOTAL_FORMS": "0", "accounts-INITIAL_FORMS": "0"}
+    page = f"/admin/oceanid/scheduler/{pool.pk}/change/"
+    told = boss.post(page, scheduler | inline, follow=True)
+    assert "be decrypted" in shown(told)
+    assert boss.post(page, scheduler | inline | {"forget_secrets": "on"}).status_code == 302
+    assert Scheduler.objects.get(name="pool").secrets == {}
 
 
 CLUSTER = {"name": "alps", "size": "4", "zones": ""}
