@@ -119,10 +119,8 @@ _UNREADABLE: Final = object()
 def _hidden(row: models.Model, name: str) -> dict[str, Hidden]:
     try:
         secrets = getattr(row, name) or {}
-    except (
-        InvalidSettings
-    ):  # no present key opens them: they are other ones than any that are given
-        return {name: Hidden(object())}
+    except InvalidSettings:  # no present key opens them
+        return {name: Hidden(_UNREADABLE)}
     return {f"{name}.{key}": Hidden(each) for key, each in secrets.items()}
 
 
