@@ -8,7 +8,6 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import Group
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
@@ -173,11 +172,9 @@ def _person(name: str) -> Any:
     model = get_user_model()
     if not _can_be_a_name(name):
         return None
-    try:
-        person = model._default_manager.get_by_natural_key(name)
-    except (model.DoesNotExist, ValidationError, ValueError):
-        return None
-    return person if person.is_active else None
+    people: Any = model._default_manager
+    person = people.filter(**{model.USERNAME_FIELD: name}).first()
+    return person if person is not None and person.is_active else None
 
 
 def _group(name: str) -> Group | None:

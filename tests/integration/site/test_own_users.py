@@ -49,16 +49,33 @@ for job in jobs:
     job.execute()
 print("STATUS", [job.wait(timeout_s=60) for job in jobs])
 """
+LEFT = """
+from oceanid.models import Outbox
+print("LEFT", Outbox.objects.exists())
+"""
 VISIT = """
 from django.contrib.auth import get_user_model
 from django.test import Client
-from oceanid.services import retention
+from oceanid.models import Job
+from oceanid.services import notices, retention, sharing
+from oceanid.web.hub import Audience, Reader
 ada = get_user_model().objects.get(email="ada@example.org")
 client = Client(headers={"host": "127.0.0.1"})
 client.force_login(ada)
 page = client.get("/compute/jobs/").content.decode()
 print("OWN", "run of ada" in page, "run of bob" in page)
 print("LIVE", client.get("/compute/live/changes/?after=0").status_code)
+bob = get_user_model().objects.get(email="bob@example.org")
+theirs = Job.objects.get(user=bob)
+sharing.share(theirs, name="ada@example.org", is_group=False, right="view", actor=bob)
+page = client.get("/compute/jobs/?scope=groups").content.decode()
+print("SHARED", "run of bob" in page, client.get(f"/compute/jobs/{theirs.pk}/").status_code)
+heard = Reader(theirs.events.latest("pk").pk - 1).read(with_shares=True)
+last = heard[-1]
+print("HEARD", [Audience(each.pk).may_hear(last) for each in (ada, bob)], last.users == {ada.pk})
+print("TOLD", notices.unread(ada), notices.unread(bob))
+print("LIST", "run of ada" in client.get("/compute/notifications/").content.decode())
+print("KEPT", client.post("/compute/notifications/settings/", {"min_run_s": "60"}).status_code)
 ada.is_staff = ada.is_superuser = True
 ada.save()
 page = client.get("/compute/jobs/?scope=all").content.decode()
@@ -94,11 +111,21 @@ def test_jobs_run_and_are_seen_whatever_the_key_of_a_user(project: Path, tmp_pat
     with background(command, cwd=project, env=clean_environment(), log=log):
         told = manage(project, "shell", "-v", "0", "-c", RUN_JOBS)
         assert "STATUS ['Complete', 'Complete']" in told, told + log.read_text()
+        eventually(
+            lambda: "LEFT False" in manage(project, "shell", "-v", "0", "-c", LEFT),
+            within_s=30,
+            what="both are told",
+        )
     visited = eventually(
         lambda: manage(project, "shell", "-v", "0", "-c", VISIT), within_s=5, what="a visit"
     )
     assert "OWN True False" in visited, visited
     assert "LIVE 200" in visited
+    assert "SHARED True 200" in visited
+    assert "HEARD [True, True] True" in visited
+    assert "TOLD 1 1" in visited
+    assert "LIST True" in visited
+    assert "KEPT 302" in visited
     assert "ALL True True" in visited
     assert "ADMIN 200" in visited
     assert "PAST ['run of ada@example.org']" in visited
