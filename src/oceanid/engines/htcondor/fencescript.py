@@ -143,6 +143,7 @@ if [ -e "grave/$B" ]; then echo dead; cat "grave/$B"
 elif [ -e "b/$B/answer" ]; then echo answer; cat "b/$B/answer"
 elif [ -e "b/$B/refused" ]; then echo refused; cat "b/$B/refused"
 else echo unknown; cat "b/$B/error" 2>/dev/null; fi
+:
 """
 SUBMIT: Final = (
     """\
