@@ -15,7 +15,7 @@ from oceanid.models import Job, JobShare
 from oceanid.services import keyset, policy
 from oceanid.services.asked import Asked
 from oceanid.services.keyset import Page
-from oceanid.services.sifting import FEW, bounds, filtered, leading, led, searched, user_id
+from oceanid.services.sifting import FEW, bounds, created, filtered, leading, led, searched, user_id
 
 SECONDS = 1.5
 """How long is looked for jobs that filters leave."""
@@ -25,6 +25,8 @@ MOST_SORTED = 300
 """Of how many, the newest that match, an order other than by creation is made."""
 ENDS = 2**63 - 1
 MOST_GROUPS = 100
+SIFTED = 20_000
+"""So many rows are looked at one by one."""
 
 
 def are_many(user: policy.Person) -> bool:
@@ -84,7 +86,7 @@ def read(
     everyones = Job.objects.all()
     is_part = bool(asked.q) and asked.match == "any"
     sifted = replace(asked, q="") if is_part else asked
-    first_by = leading(replace(sifted, scope="mine"), everyones)
+    first_by = leading(replace(sifted, scope="mine"), everyones, few=SIFTED)
     if first_by:
         few = led(replace(sifted, scope="all", user=""), everyones, user, first_by)
         few = few.filter(policy.is_shared_with(user, "pk"))
@@ -94,14 +96,33 @@ def read(
             few = few.filter(user=user_id(asked, user))
         if is_part:
             few = few.filter(name__icontains=asked.q)
-        found = list(few.order_by().values_list("pk", flat=True)[: most + 1])
-        return _sorted(asked, shown, found, size=size, most=most)
+        counted = few.order_by().values("pk")[: most + 1].count()
+        return Found(_page(asked, few, shown, size=size), min(counted, most), counted > most)
+    most_sorted = min(most, MOST_SORTED)
+    if asked.q and not is_part:
+        found = _first_by_name(asked, user, until_id, most=most_sorted + 1)
+        if len(found) > most_sorted:
+            return _sorted(asked, shown, found, size=size, most=most_sorted, by_name=True)
     if asked.sort_name == "created":
         return _by_creation(asked, _Walk(asked, user, shown, until_id), shown, size=size, most=most)
-    most = min(most, MOST_SORTED)
+    most = most_sorted
     walk = _Walk(asked, user, Job.objects.only("pk"), until_id)
     rows = walk.rows(ascending=False, start=ENDS, most=most + 1)
     return _sorted(asked, shown, [job.pk for job in rows], size=size, most=most, is_cut=walk.is_cut)
+
+
+def _first_by_name(
+    asked: Asked, user: policy.Person, until_id: int | None, *, most: int
+) -> list[int]:
+    """The first by name that begin so, as far as they are among the first of all such jobs."""
+    first = searched(Asked(q=asked.q), Job.objects.all()).order_by("name_key", "id")
+    begun = Job.objects.filter(pk__in=first.values("pk")[: SIFTED // 2])
+    rows = _matching(replace(asked, q=""), begun, user)
+    rows = created(rows, since=asked.since, until=asked.until)
+    if until_id is not None:
+        rows = rows.filter(pk__lte=until_id)
+    shared = rows.filter(policy.is_shared_with(user, "pk")).order_by("name_key", "id")
+    return list(shared.values_list("pk", flat=True)[:most])
 
 
 def _sorted(
@@ -112,19 +133,28 @@ def _sorted(
     size: int,
     most: int,
     is_cut: bool = False,
+    by_name: bool = False,
 ) -> Found:
     is_more, notice = len(found) > most, ""
     if is_more and asked.sort_name != "created":
-        notice = _("They are more than can be sorted: these are the newest %(most)d.")
+        notice = (
+            _("They are more than can be sorted: these are the first %(most)d by name.")
+            if by_name
+            else _("They are more than can be sorted: these are the newest %(most)d.")
+        )
     elif is_cut:
         notice = _("The search stopped after a moment, among the newest jobs.")
+    rows = _page(asked, Job.objects.filter(pk__in=found[:most]), shown, size=size)
+    return Found(rows, min(len(found), most), is_more, notice % {"most": most} if notice else "")
+
+
+def _page(asked: Asked, jobs: QuerySet[Job], shown: QuerySet[Job], *, size: int) -> Page[Job]:
+    """A page of jobs that are sorted for it; what is shown is read of those on it alone."""
     order = replace(asked.order, by_index=False)
-    # What is shown of a job is read of those on the page alone, not of all that are sorted.
-    light = Job.objects.only("pk", order.field).filter(pk__in=found[:most])
+    light = jobs.only("pk", order.field)
     rows = keyset.page(light, order=order, place=asked.place, size=size)
     whole = shown.in_bulk([row.pk for row in rows.rows])
-    rows = replace(rows, rows=[whole[row.pk] for row in rows.rows if row.pk in whole])
-    return Found(rows, min(len(found), most), is_more, notice % {"most": most} if notice else "")
+    return replace(rows, rows=[whole[row.pk] for row in rows.rows if row.pk in whole])
 
 
 def _by_creation(asked: Asked, walk: _Walk, shown: QuerySet[Job], *, size: int, most: int) -> Found:

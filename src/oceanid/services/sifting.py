@@ -21,7 +21,7 @@ from oceanid.states import JOB_ACTIVE, JobState
 FEW = 4000
 
 
-def leading(asked: Asked, scoped: QuerySet[Job]) -> str:
+def leading(asked: Asked, scoped: QuerySet[Job], *, few: int = FEW) -> str:
     """The filter that alone leaves the fewest rows, when these are few; "" when none does.
 
     SQLite does not know which of several indexes leaves few rows, so it is found by counting.
@@ -36,9 +36,9 @@ def leading(asked: Asked, scoped: QuerySet[Job]) -> str:
         # Apps and schedulers have indexes over everyone's jobs alone.
         base = scoped if name in ("status", "q") else Job.objects.all()
         found = searched(alone, filtered(alone, base, indexed=frozenset({name})))
-        counts[name] = found.order_by()[:FEW].values("pk").count()
+        counts[name] = found.order_by()[:few].values("pk").count()
     fewest = min(counts, key=counts.__getitem__)
-    return fewest if counts[fewest] < FEW else ""
+    return fewest if counts[fewest] < few else ""
 
 
 def led(asked: Asked, scoped: QuerySet[Job], user: policy.Person, leading: str) -> QuerySet[Job]:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from oceanid.errors import InvalidSpecification, LimitExceeded, NotFound, NotPermitted
 from oceanid.jobs import JobManager
 from oceanid.models import AuditEvent, Job, JobShare
-from oceanid.services import listing, policy, shared, sharing
+from oceanid.services import listing, policy, shared, sharing, sifting
 from oceanid.services.asked import Asked
 from oceanid.web import sharing as pages
 from tests.integration.web.conftest import MakeJob
@@ -334,6 +334,19 @@ def test_of_more_than_can_be_sorted_the_newest_are(
     assert {job.pk for job in found.jobs} == set(newest)
     assert found.notice
     assert (found.count, found.is_more) == (25, True)
+
+
+def test_of_more_that_begin_so_than_can_be_sorted_the_first_by_name_are(
+    many: list[Job], other: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "COUNT_LIMIT", 25)
+    real = sifting.leading
+    monkeypatch.setattr(shared, "leading", lambda asked, jobs, few: real(asked, jobs, few=10))
+    for sort in ("name", "-ended"):
+        found = listing.read(Asked.read({"scope": "groups", "q": "Lauf", "sort": sort}), other)
+        first = sorted(many, key=lambda job: (job.name_key, job.pk))[:25]
+        assert {job.pk for job in found.jobs} == {job.pk for job in first}
+        assert "by name" in found.notice
 
 
 def test_looking_among_very_many_ends_in_time_and_goes_on(
