@@ -159,6 +159,32 @@ def test_output_comes_into_the_page_and_follows(watched: Watched) -> None:
     assert page.evaluate("window.neverReloaded") is True
 
 
+def test_output_from_afar_says_so_and_what_was_left_out_until_the_file_is_here(
+    watched: Watched, talkative: int
+) -> None:
+    page = watched.page
+    told = {"truncated": False, "shown_size": "2.0 MiB", "size": 2_000_020}
+    answers = [
+        {"text": "from afar\n", "offset": 2_000_000, "next": 2_000_010, "ended": False,
+         "note": "Read from far away.", "is_here": False},
+        {"text": "the rest\n", "offset": 2_000_010, "next": 2_000_020, "ended": True,
+         "note": "", "is_here": True},
+    ]  # fmt: skip
+    waiting = iter(answers)
+    page.route("**/tasks/0/stdout/**", lambda route: route.fulfill(json=told | next(waiting)))
+    watched.go(f"/compute/jobs/{talkative}/")
+    log = page.locator("[data-log*='stdout']")
+    log.locator("[data-log-note]", has_text="Read from far away.").wait_for()
+    assert log.locator("[data-log-text]").inner_text() == "from afar\n"
+    assert "1.9 MiB are left out" in log.locator("[data-log-cut]").inner_text()
+    assert not log.locator("[data-log-download]").is_visible()
+    assert barriers(watched) == []
+    log.locator("[data-log-text]", has_text="the rest").wait_for()
+    assert log.locator("[data-log-text]").inner_text() == "from afar\nthe rest\n"
+    assert log.locator("[data-log-download]").is_visible()
+    assert not log.locator("[data-log-note]").is_visible()
+
+
 def test_all_files_come_as_a_zip(watched: Watched, talkative: int, tmp_path: Path) -> None:
     watched.go(f"/compute/jobs/{talkative}/files/")
     with watched.page.expect_download() as waiting:
