@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from django.core.mail import EmailMultiAlternatives, get_connection
+from django.db import Error as DatabaseError
 from django.utils import timezone
 
 from oceanid import conf
@@ -119,7 +120,7 @@ class NoticeDriver:
             async with self._turn(message.user_id, is_mail=is_mail):
                 claimed = await self.db(deliveries.claim, self.hold, message.pk)
                 if claimed is not None:
-                    outcome = await (self._mail(claimed) if is_mail else self._post(claimed))
+                    outcome = await self._try(claimed)
                     await self.db(deliveries.ended, self.hold, claimed, outcome)
                     log.info(
                         "Message %s: %s", claimed.uuid, outcome.problem or "delivered",
@@ -128,6 +129,19 @@ class NoticeDriver:
         finally:
             self.under_way.discard(key)
             self.stirred.set()
+
+    async def _try(self, message: Delivery) -> Outcome:
+        send = self._mail if message.channel == Channel.EMAIL else self._post
+        try:
+            return await send(message)
+        except DatabaseError:
+            raise
+        except Exception as problem:
+            # One odd message must not keep all the others from going.
+            log.exception(
+                "Message %s can't be sent.", message.uuid, extra={"action": "notice.broke"}
+            )
+            return Outcome(False, f"It can't be sent: {type(problem).__name__}.")
 
     @asynccontextmanager
     async def _turn(self, user_id: Any, *, is_mail: bool) -> AsyncIterator[None]:

@@ -364,3 +364,22 @@ def test_many_dead_targets_hide_no_other(ann: User, bob: User) -> None:
     assert deliveries.due(without={deliveries.key_of(mine)})[0] == []
     Delivery.objects.filter(webhook=hooks[7], state="WAI").update(state="FAI")
     assert {each.webhook_id for each in deliveries.due()[0]} == {None, hooks[7].pk}
+
+
+def test_an_odd_message_keeps_no_other_from_going(
+    ann: User, bob: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = timezone.now()
+    rows = {}
+    with listening() as there:
+        for user in (ann, bob):
+            hook, _secret = webhooks.create(user, there.url)
+            rows[user] = Delivery.objects.create(
+                user=user, channel="webhook", webhook=hook, created_at=now, due_at=now
+            )
+        Delivery.objects.filter(pk=rows[ann].pk).update(items=[{"what": "this"}], count=1)
+        with supervising():
+            reaches(lambda: there.ids, "the other one goes")
+            reaches(lambda: Delivery.objects.get(pk=rows[ann].pk).problem, "it is written down")
+    assert there.ids == [str(rows[bob].uuid)]
+    assert Delivery.objects.get(pk=rows[ann].pk).problem == "It can't be sent: KeyError."
