@@ -13,6 +13,7 @@ from django.urls import NoReverseMatch, reverse
 
 from oceanid.conf import Settings, read
 from oceanid.errors import InvalidSettings
+from oceanid.services import targets
 
 LIVE = ("auto", "stream", "poll")
 
@@ -108,6 +109,16 @@ def _values(given: Settings) -> list[checks.CheckMessage]:
                 id="oceanid.E005",
             )
         )
+    for entry in given.notifications.webhook_targets:
+        if not targets.is_entry(str(entry)):
+            found.append(
+                checks.Error(
+                    f"OCEANID['NOTIFICATIONS']['WEBHOOK_TARGETS'] has {entry!r}.",
+                    hint="An entry is a host, a host with a port, or a network: chat.intern, "
+                    "ci.intern:8080, 10.20.0.0/24.",
+                    id="oceanid.E006",
+                )
+            )
     return found
 
 

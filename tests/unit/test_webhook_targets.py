@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from oceanid import checks, conf
 from oceanid.errors import NotPermitted
-from oceanid.services.targets import Allowed, check, is_public, parse
+from oceanid.services.targets import Allowed, check, is_entry, is_public, parse
 
 NOBODY = Allowed(())
 HOSTILE = [
@@ -111,6 +112,21 @@ def test_a_listed_network_lets_in_what_is_in_it_and_no_more() -> None:
         with pytest.raises(NotPermitted):
             check(parse("http://name.intern:8080/", allowed), found, allowed)
     check(parse("https://name.example.org/", allowed), ["8.8.8.8"], allowed)
+
+
+@pytest.mark.parametrize(
+    ("entry", "is_one"),
+    [
+        ("chat.intern", True), ("ci.intern:8080", True), ("10.20.0.0/24", True),
+        ("127.0.0.1", True), ("127.0.0.1:99", True), ("[fd00::5]:81", True), ("fd00::/8", True),
+        ("https://chat.intern", False), ("chat.intern/hook", False), ("", False), ("*", False),
+        ("10.20.0.0/240", False), ("two words", False),
+    ],
+)  # fmt: skip
+def test_an_entry_that_would_list_nothing_is_found(entry: str, is_one: bool) -> None:
+    assert is_entry(entry) is is_one
+    given = conf.read({"NOTIFICATIONS": {"WEBHOOK_TARGETS": [entry]}})
+    assert [each.id for each in checks._values(given)] == ([] if is_one else ["oceanid.E006"])
 
 
 def test_the_host_header_has_the_port_where_it_is_not_the_usual_one() -> None:

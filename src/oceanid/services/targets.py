@@ -111,6 +111,13 @@ class Allowed:
         return any(address in network for network in self.networks)
 
 
+def is_entry(text: str) -> bool:
+    """Whether an administrator's entry can be understood: a host, with a port or not, a network."""
+    allowed = Allowed([text])
+    hosts = [host for host, _port in allowed.hosts]
+    return all(literal(host) is not None or bool(_NAME.match(host)) for host in hosts)
+
+
 def parse(url: str, allowed: Allowed) -> Target:
     """Read an address as far as it can be judged without looking it up.
 
