@@ -19,6 +19,8 @@ from oceanid.states import BatchState
 
 LIFE_S: Final = 15.0
 MOST_BYTES: Final = 64 * 1024
+MOST_WISHES: Final = 200
+"""Of one scheduler; who comes then waits until others look no more."""
 _MOST_SERVED: Final = 50
 _MOST_ERROR: Final = 1000
 _OLD_S: Final = 3600.0
@@ -45,13 +47,16 @@ def want(job: Job, task: Task, stream: str) -> TailWish | None:
     """Wish for the end of a running task's output, or go on wishing, and see what came of it.
 
     Writes nothing while the wish has long to live, so that any number of pages may ask each
-    second. None when the job has no scheduler, or while the wish is just being made.
+    second. None when the job has no scheduler, or so much is wished for of it that this must wait.
     """
     if job.scheduler_id is None:
         return None
     rows = TailWish.objects.filter(task_id=task.pk, stream=stream)
     found = rows.filter(wanted_until__gt=_in(LIFE_S / 2)).first()
     if found is None:
+        others = TailWish.objects.filter(scheduler_id=job.scheduler_id, wanted_until__gt=Now())
+        if not rows.exists() and others.count() >= MOST_WISHES:
+            return None
         with transaction.atomic():
             if not rows.update(wanted_until=_in(LIFE_S)):
                 wish = TailWish(

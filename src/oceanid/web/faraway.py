@@ -49,7 +49,9 @@ def end_of(job: Job, task: Task, stream: str) -> End:
     if Capability.TAIL not in engine_class(job.scheduler.engine).capabilities:
         return End(note=_("This scheduler shows no output before the task has ended."))
     wish = tails.want(job, task, stream)
-    if wish is None or wish.read_at is None:
+    if wish is None:
+        return End(note=_("So much output is looked at right now that this waits for its turn."))
+    if wish.read_at is None:
         return End(note=_("Asking the scheduler for the output…"))
     note = _("Read from the machine on which the task runs, every few seconds.")
     if wish.error:

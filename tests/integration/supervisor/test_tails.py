@@ -226,6 +226,25 @@ def test_a_wish_that_nobody_serves_is_removed_in_the_end(
     assert TailWish.objects.get().task_id == 1
 
 
+def test_who_wishes_for_too_much_waits(
+    supervisor: Running, far: Scheduler, shell: Shell, gate: Gate, look: Look,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(tails, "MOST_WISHES", 3)
+    monkeypatch.setattr(tails, "LIFE_S", 3.0)
+    job = running(shell(f"echo words; {gate.waits}", scheduler=far))
+    for number in range(3):
+        TailWish.objects.create(
+            job=job, task_id=-number, scheduler=far, stream="stdout",
+            wanted_until=timezone.now() + timedelta(seconds=2),
+        )  # fmt: skip
+    assert "waits for its turn" in look(job)["note"]
+    assert TailWish.objects.count() == 3
+    eventually(lambda: look(job)["text"] == "words\n", within_s=60, what="its turn comes")
+    gate.open()
+    reaches(job, JobState.COMPLETE)
+
+
 def test_a_wish_goes_with_its_job(
     supervisor: Running, far: Scheduler, shell: Shell, gate: Gate, look: Look
 ) -> None:
