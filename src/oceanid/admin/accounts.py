@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
@@ -33,6 +33,19 @@ def keep(request: HttpRequest, account: CloudAccount, form: Any) -> CloudAccount
     for remark in accounts.remarks(kept):
         messages.info(request, remark, fail_silently=True)
     return kept
+
+
+def options_table(account: CloudAccount) -> SafeString:
+    """An account's options, for somebody who may only look; of secrets what there is."""
+    kept, _unreadable = accounts.kept_secrets(account)
+    rows = [
+        *((name.replace("_", " "), str(value)) for name, value in account.config.items()),
+        *((name.replace("_", " "), str(_("stored, never shown"))) for name in kept),
+    ]
+    if not rows:
+        return format_html("{}", _("Nothing yet"))
+    lines = format_html_join("", '<tr><th scope="row">{}</th><td>{}</td></tr>', rows)
+    return format_html('<table class="o-history"><tbody>{}</tbody></table>', lines)
 
 
 class CloudFilter(admin.SimpleListFilter):
@@ -59,7 +72,7 @@ class CloudAccountAdmin(LookedAtAdmin, ServedAdmin):
     list_filter = (CloudFilter,)
     show_facets = admin.ShowFacets.NEVER
     search_fields = ("name",)
-    readonly_fields = ("cloud_shown", "default_shown", "report_shown")
+    readonly_fields = ("cloud_shown", "default_shown", "options_shown", "report_shown")
 
     def cloud_of(self, request: HttpRequest, obj: CloudAccount | None) -> str:
         """The cloud of the account that a page is about; of a new one, as its address says."""
@@ -79,8 +92,8 @@ class CloudAccountAdmin(LookedAtAdmin, ServedAdmin):
         """The sections of the account's cloud."""
         first: tuple[str, ...] = ("name", "cloud_shown", "default_shown") if obj else ("name",)
         sections = fields_of(self.cloud_of(request, obj)).sections
-        if not self.has_change_permission(request, obj):
-            sections = ()
+        if obj is not None and not self.has_change_permission(request, obj):
+            sections = ((_("The account"), {"fields": ("options_shown",)}),)
         last = ((_("How it answers"), {"fields": ("report_shown",)}),) if obj else ()
         return ((None, {"fields": first}), *sections, *last)
 
@@ -149,6 +162,11 @@ class CloudAccountAdmin(LookedAtAdmin, ServedAdmin):
     def cloud_shown(self, account: CloudAccount) -> str:
         """The cloud's own name."""
         return title_of(account.cloud)
+
+    @admin.display(description=_("options"))
+    def options_shown(self, account: CloudAccount) -> SafeString:
+        """What is set."""
+        return options_table(account)
 
     @admin.display(description=_("default"))
     def default_shown(self, account: CloudAccount) -> SafeString:

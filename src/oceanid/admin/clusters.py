@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -81,6 +82,13 @@ class ClusterForm(_Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        account = self.fields["account"]
+        if not CloudAccount.objects.exists():
+            page = reverse("admin:oceanid_setting_changelist")
+            account.help_text = format_html(
+                '{} <a href="{}">{}</a>', _("There is none yet. Give the credentials first:"), page,
+                _("Settings"),
+            )  # fmt: skip
         self.initial["zones"] = ", ".join(self.instance.zones or [])
         if self.instance.pk is None:
             part = Setting.objects.filter(default_cluster__isnull=False)

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from oceanid import conf
 from oceanid.admin.account_form import credentials_form, fields_of
-from oceanid.admin.accounts import keep
+from oceanid.admin.accounts import keep, options_table
 from oceanid.admin.audited import ServedAdmin
 from oceanid.admin.looks import Looked, LookedAtAdmin, health_badge
 from oceanid.models import Cluster, Part, Scheduler, Setting
@@ -104,7 +104,7 @@ class SettingAdmin(LookedAtAdmin, ServedAdmin):
     list_display = ("__str__", "about", "health_shown", "changed_shown", "changed_by")
     list_display_links = ("__str__",)
     list_select_related = ("scheduler", "default_cluster", "changed_by")
-    readonly_fields = ("report_shown", "present_shown")
+    readonly_fields = ("report_shown", "present_shown", "options_shown")
     actions = None
     sortable_by = ()
     ordering = ("part",)
@@ -132,7 +132,7 @@ class SettingAdmin(LookedAtAdmin, ServedAdmin):
             (title, first), *others = fields_of(obj.part).sections
             sections = ((title, {**first, "description": ABOUT[Part(obj.part)]}), *others)
         if not self.has_change_permission(request, obj):
-            sections = ()
+            sections = ((None, {"fields": ("options_shown",)}),)
         last = (
             ("present_shown", "report_shown")
             if obj and obj.part == Part.CLUSTER
@@ -175,6 +175,13 @@ class SettingAdmin(LookedAtAdmin, ServedAdmin):
             return
         keep(request, form.account, form)
         site_settings.touched(Part(obj.part), request.user)
+
+    @admin.display(description=_("options"))
+    def options_shown(self, row: Setting) -> SafeString:
+        """What is set, for somebody who may only look."""
+        if row.part == Part.CLUSTER:
+            return format_html("{}", self.about(row))
+        return options_table(accounts.default_account(row.part))
 
     @admin.display(description=_("now"))
     def about(self, row: Setting) -> str:

@@ -255,6 +255,11 @@ def test_secrets_that_no_present_key_opens_can_be_given_anew(
 CLUSTER = {"name": "alps", "size": "4", "zones": ""}
 
 
+def test_without_an_account_the_way_to_one_is_told(boss: Client) -> None:
+    text = shown(boss.get(f"{CLUSTERS}add/"))
+    assert f'There is none yet. Give the credentials first: <a href="{SETTINGS}">' in text
+
+
 def test_a_cluster_is_prepared_and_says_so(boss: Client, account: CloudAccount) -> None:
     text = shown(boss.get(f"{CLUSTERS}add/"))
     assert "does not make machines yet" in text
@@ -380,6 +385,7 @@ def test_who_may_only_look_changes_and_tests_nothing(client: Client, staff: User
     names = ["view_setting", "view_cloudaccount", "view_cluster"]
     staff.user_permissions.add(*Permission.objects.filter(codename__in=names))
     assert {client.get(page).status_code for page in pages} == {200}
+    assert all("9" * 12 in shown(client.get(page)) for page in (pages[0], pages[2]))
     assert client.post(part("amazon"), {"user_id": "8" * 12}).status_code == 403
     for page in (part("amazon", "check"), f"{ACCOUNTS}{account.pk}/check/"):
         assert "You may not" in shown(client.post(page, follow=True))
