@@ -10,6 +10,7 @@ from cryptography.fernet import Fernet
 from django.contrib.auth.models import Permission, User
 from django.db import IntegrityError, transaction
 from django.test import Client
+from django.utils.html import escape
 from pytest_django import Settings
 
 from oceanid.errors import InvalidValue
@@ -250,6 +251,37 @@ def test_secrets_that_no_present_key_opens_can_be_given_anew(
     assert "be decrypted" in shown(told)
     assert boss.post(page, scheduler | inline | {"forget_secrets": "on"}).status_code == 302
     assert Scheduler.objects.get(name="pool").secrets == {}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["<img src=x onerror=alert(1)>", "Zürich 河川 \u202egro", "{{ 7|add:1 }} %s {0}", "x" * 100],
+)
+def test_no_name_is_more_than_a_text(boss: Client, name: str) -> None:
+    assert boss.post(f"{ACCOUNTS}add/?cloud=azure", {"name": name}).status_code == 302
+    account = CloudAccount.objects.get(name=name)
+    config = {"region": "</td><script>alert(1)</script>"}
+    CloudAccount.objects.filter(pk=account.pk).update(config=config, health_message="<script>")
+    clusters.save(Cluster(account=account, name="alps", region=""), None)
+    pages = (ACCOUNTS, f"{ACCOUNTS}{account.pk}/change/", f"{CLUSTERS}add/", CLUSTERS,
+             part("azure"), SETTINGS, "/admin/oceanid/auditevent/",
+             f"{ACCOUNTS}{account.pk}/history/", "/admin/")  # fmt: skip
+    for page in pages:
+        text = shown(boss.get(page))
+        assert "<img src=x" not in text and "<script>alert" not in text, page
+    assert escape(name) in shown(boss.get(ACCOUNTS))
+
+
+def test_a_text_that_no_database_takes_is_refused(boss: Client) -> None:
+    for page, values in (
+        (f"{ACCOUNTS}add/?cloud=azure", {"name": "a\0b"}),
+        (f"{ACCOUNTS}add/?cloud=azure", {"name": "x" * 101}),
+        (part("amazon"), {"key_location": "/a\0b"}),
+        (part("amazon"), {"access_key_id": KEY, "secret_access_key": "Xk9" + "é" * 37}),
+        (part("cluster"), {"scheduler_ip": "a" * 254}),
+    ):
+        assert boss.post(page, values).status_code == 200, page
+    assert not CloudAccount.objects.exists()
 
 
 CLUSTER = {"name": "alps", "size": "4", "zones": ""}
