@@ -1,4 +1,7 @@
-"""Takes the README's pictures: starts a portal, runs the example in it, and looks at its pages."""
+"""Takes the README's pictures: starts a portal, runs the example in it, and looks at its pages.
+
+Names of pictures as arguments: only these are taken.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +49,22 @@ broken = jobs.create_job(
 broken.execute()
 print("ARRAY", array.pk)
 """
+SETTINGS = """
+from django.contrib.auth.models import User
+from oceanid.models import Cluster
+from oceanid.services import accounts, audit, clusters
+admin = User.objects.get(username="admin")
+with audit.coming_from("admin"):
+    account = accounts.default_account("amazon")
+    account.config = {"access_key_id": KEY, "user_id": "123456789012",
+                      "region": "eu-central-1", "endpoint_url": ADDRESS}
+    accounts.save(account, admin, given={"secret_access_key": SECRET})
+    accounts.want_check(account, admin)
+    clusters.save(Cluster(account=account, name="alps", size=4, max_size=12), admin)
+"""
 
 
-def main() -> int:
+def main(wanted: Sequence[str]) -> int:
     """Take the pictures; the exit code of the program."""
     chromium = shutil.which("chromium")
     if chromium is None:
@@ -64,13 +82,18 @@ def main() -> int:
             portal = subprocess.Popen([*OCEANID, "up"], env=env, cwd=place, stdout=output)
         try:
             address, password = _way_in(log)
-            told = subprocess.run(
-                [*OCEANID, "manage", "shell", "-v", "0", "-c", JOBS],
-                env=env, cwd=place, check=True, capture_output=True, text=True,
-            ).stdout  # fmt: skip
-            numbers = {name: int(pk) for name, pk in re.findall(r"([A-Z]+) (\d+)", told)}
-            time.sleep(20)
-            _take(chromium, address, password, numbers)
+
+            def run(script: str) -> str:
+                return subprocess.run(
+                    [*OCEANID, "manage", "shell", "-v", "0", "-c", script],
+                    env=env, cwd=place, check=True, capture_output=True, text=True,
+                ).stdout  # fmt: skip
+
+            numbers = {name: int(pk) for name, pk in re.findall(r"([A-Z]+) (\d+)", run(JOBS))}
+            with _amazon() as values:
+                run(values + SETTINGS)
+                time.sleep(20)
+                _take(chromium, address, password, numbers, wanted)
         finally:
             subprocess.run([*OCEANID, "stop", "--jobs"], env=env, cwd=place, check=False)
             if portal.poll() is None:
@@ -91,7 +114,34 @@ def _way_in(log: Path) -> tuple[str, str]:
     raise TimeoutError(log.read_text())
 
 
-def _take(chromium: str, address: str, password: str, numbers: dict[str, int]) -> None:
+@contextmanager
+def _amazon() -> Iterator[str]:
+    """An emulated Amazon on the loopback; Python that names its address and a key of it."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    address = f"http://{host}:{port}"
+    iam = boto3.client(
+        "iam", endpoint_url=address, region_name="us-east-1",
+        aws_access_key_id="x", aws_secret_access_key="x",  # noqa: S106 - of an emulation
+    )  # fmt: skip
+    iam.create_user(UserName="portal")
+    key = iam.create_access_key(UserName="portal")["AccessKey"]
+    try:
+        yield (
+            f"KEY, SECRET = {key['AccessKeyId']!r}, {key['SecretAccessKey']!r}\n"
+            f"ADDRESS = {address!r}\n"
+        )
+    finally:
+        server.stop()
+
+
+def _take(
+    chromium: str, address: str, password: str, numbers: dict[str, int], wanted: Sequence[str]
+) -> None:
     from playwright.sync_api import sync_playwright
 
     views = [
@@ -101,11 +151,15 @@ def _take(chromium: str, address: str, password: str, numbers: dict[str, int]) -
         ("workflow", f"compute/jobs/{numbers['WORKFLOW']}/", 1280, 900, "light"),
         ("jobs", "compute/jobs/", 1280, 620, "light"),
         ("example", f"apps/hymod/{numbers['WORKFLOW']}/", 1280, 1150, "light"),
+        ("settings", "admin/oceanid/setting/amazon/change/", 1280, 1330, "light"),
+        ("audit", "admin/oceanid/auditevent/", 1280, 700, "dark"),
     ]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         state: Any = None
         for name, path, width, height, scheme in views:
+            if wanted and name not in wanted:
+                continue
             context = browser.new_context(
                 viewport={"width": width, "height": height},
                 color_scheme=scheme,
@@ -127,4 +181,4 @@ def _take(chromium: str, address: str, password: str, numbers: dict[str, int]) -
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
