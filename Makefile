@@ -21,7 +21,8 @@ comma := ,
 
 .DEFAULT_GOAL := help
 .PHONY: help run setup setup-tethys test test-postgres test-browser test-tethys test-condor faults faults-postgres \
-	faults-condor bench bench-local bench-pages bench-pages-postgres bench-condor bench-smoke lint format \
+	faults-condor bench bench-local bench-pages bench-pages-postgres bench-site bench-site-postgres \
+	bench-condor bench-smoke lint format \
 	docs reference \
 	pictures requirements clean
 
@@ -67,7 +68,7 @@ faults-condor: $(STAMP)  ## Kill, freeze, cut and fill a real pool over SSH, 500
 	OCEANID_REQUIRE=$(call required,condor_faults) $(BIN)/python tools/with_condor.py $(POOLS) \
 		$(PYTEST) -m condor_faults tests/faults/condor $(ARGS)
 
-bench: bench-local bench-pages  ## Measure everything against its limits
+bench: bench-local bench-pages bench-site  ## Measure everything against its limits
 
 bench-local: $(STAMP)  ## Measure the local engine and execute() against their baselines, and idle cost
 	$(BIN)/python -m benchmarks.local $(ARGS)
@@ -79,6 +80,12 @@ bench-pages: $(STAMP)  ## Measure the pages with 1,000,000 jobs against 1,000
 bench-pages-postgres: $(STAMP)  ## The same on a private PostgreSQL cluster, made for it and removed
 	$(BIN)/python tools/with_postgres.py $(BIN)/python -m benchmarks.pages --postgres $(ARGS)
 
+bench-site: $(STAMP)  ## Measure 500 open pages on one web process
+	$(BIN)/python -m benchmarks.open_pages $(ARGS)
+
+bench-site-postgres: $(STAMP)  ## The same on a private PostgreSQL cluster, made for it and removed
+	$(BIN)/python tools/with_postgres.py $(BIN)/python -m benchmarks.open_pages --postgres $(ARGS)
+
 bench-condor: $(STAMP) $(CONDORPY)/.ready  ## Measure a real pool over SSH against condorpy and bare commands (root)
 	OCEANID_BENCH_CONDORPY=$(CURDIR)/$(CONDORPY)/bin/python \
 		$(BIN)/python tools/with_condor.py --suite trixie $(CURDIR)/$(BIN)/python -m benchmarks.condor $(ARGS)
@@ -87,6 +94,7 @@ bench-smoke: $(STAMP)  ## See that the benchmarks work, on small numbers
 	$(BIN)/python -m benchmarks.local --smoke
 	$(BIN)/python -m benchmarks.pages --smoke
 	$(BIN)/python -m benchmarks.idle --smoke
+	$(BIN)/python -m benchmarks.open_pages --smoke
 
 lint: $(STAMP)  ## Check style, types, walls, migrations and what must not be in a file
 	$(BIN)/ruff check .

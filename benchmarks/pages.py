@@ -10,13 +10,12 @@ exit code is 1 when one falls short.
 
 from __future__ import annotations
 
-import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from benchmarks import filled, visits
+from benchmarks import filled, throwaway, visits
 from benchmarks.figures import Rounds, Verdict
 from benchmarks.filled import Size
 from benchmarks.visitor import Visitor
@@ -62,7 +61,7 @@ def _portals(size: Size, given: Namespace) -> Iterator[tuple[Visitor, Visitor]]:
     filled.forget_others(size)
     databases = {"small": "", "large": ""}
     if given.postgres:
-        databases = {name: _new_database(name) for name in databases}
+        databases = {name: throwaway.fresh_database(name) for name in databases}
     with (
         closing(Visitor(SMALL, database=databases["small"])) as small,
         closing(Visitor(size, database=databases["large"])) as large,
@@ -151,21 +150,6 @@ def _bound(large: Visitor, names: list[str], verdict: Verdict) -> None:
         told = large.look(name)["told_cut"]
         detail = "s; it says that it was cut" if told else "s; it was not cut"
         verdict.at_most(f"a search for {name}", seconds, SEARCH_S, detail)
-
-
-def _new_database(name: str) -> str:
-    """Make an empty database in the cluster; gives its address."""
-    import psycopg
-    from psycopg import sql
-
-    address = os.environ.get("OCEANID_TEST_POSTGRES", "")
-    if not address:
-        raise SystemExit("There is no OCEANID_TEST_POSTGRES: run it with tools/with_postgres.py.")
-    fresh = f"bench_{name}"
-    with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(fresh)))
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(fresh)))
-    return f"{address.rpartition('/')[0]}/{fresh}"
 
 
 if __name__ == "__main__":

@@ -19,11 +19,11 @@ SETTLED_RATIO = 8.0
 
 
 @contextmanager
-def home() -> Iterator[Path]:
+def home(*, database: str = "") -> Iterator[Path]:
     """A new home; this process and its children belong to it from here on."""
     place = Path(tempfile.mkdtemp(prefix="oceanid-bench-"))
     try:
-        join(place)
+        join(place, database=database)
         yield place
     finally:
         shutil.rmtree(place, ignore_errors=True)
@@ -40,6 +40,21 @@ def join(place: Path, *, database: str = "") -> None:
 
     django.setup()
     call_command("migrate", verbosity=0)
+
+
+def fresh_database(name: str) -> str:
+    """Make an empty database in the cluster; gives its address."""
+    import psycopg
+    from psycopg import sql
+
+    address = os.environ.get("OCEANID_TEST_POSTGRES", "")
+    if not address:
+        raise SystemExit("There is no OCEANID_TEST_POSTGRES: run it with tools/with_postgres.py.")
+    fresh = f"bench_{name}"
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(fresh)))
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(fresh)))
+    return f"{address.rpartition('/')[0]}/{fresh}"
 
 
 @contextmanager

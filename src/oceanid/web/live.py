@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from importlib import import_module
+from dataclasses import asdict, dataclass
+from random import uniform
 from time import monotonic
 
 from asgiref.sync import sync_to_async
-from django.conf import settings
-from django.contrib.auth import get_user
+from django.core.handlers.asgi import ASGIRequest
 from django.http import (
     HttpRequest,
     HttpResponse,
@@ -23,15 +22,22 @@ from django.http import (
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from oceanid.services import notices, policy
-from oceanid.web.hub import Audience, changes_since, hub, newest_event, without_connection
+from oceanid.services import notices
+from oceanid.web.attendance import Audience, audience_of
+from oceanid.web.hub import (
+    CHECK_EVERY_S,
+    LATE_EVENTS,
+    Told,
+    changes_since,
+    hub,
+    newest_event,
+    without_connection,
+)
 from oceanid.web.pages import page, secured
 from oceanid.web.shell import can_stream
 
 STREAM_LIFE_S = 55.0
 BEAT_EVERY_S = 5.0
-LOOK_AGAIN_EVERY_S = 6.0
-"""How often a stream makes sure that its reader is still logged in, and may still see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +57,14 @@ async def live(request: HttpRequest) -> HttpResponseBase:
 
     It lives for a minute at most; the browser comes back with ``Last-Event-ID``.
     """
-    reader = await sync_to_async(without_connection)(_open, request)
+    known = hub().known(request.session.session_key) if can_stream(request) else None
+    if known is not None:
+        reader = _Reader(request.session.session_key, known)
+    else:
+        reader = await sync_to_async(without_connection)(_open, request)
     if reader.answer is not None or reader.audience is None:
         return secured(reader.answer or HttpResponse(status=401))
-    given = request.headers.get("Last-Event-ID") or request.GET.get("since", "")
-    last_id = int(given) if given.isascii() and given.isdecimal() and len(given) < 19 else None
+    last_id = _number(request.headers.get("Last-Event-ID") or request.GET.get("since", ""))
     response = StreamingHttpResponse(
         _events(reader.session_key, reader.audience, last_id), content_type="text/event-stream"
     )
@@ -65,38 +74,58 @@ async def live(request: HttpRequest) -> HttpResponseBase:
 
 
 @require_safe
+async def changes(request: HttpRequest) -> HttpResponseBase:
+    """The same for those who ask: the jobs that changed since an event, with an ETag.
+
+    Where the hub lives they are answered from what it knows; else from the database.
+    """
+    if not isinstance(request, ASGIRequest):
+        return await sync_to_async(_changes)(request)
+    key = request.session.session_key
+    centre = hub()
+    audience = centre.known(key)
+    if audience is None and key:
+        audience = await sync_to_async(without_connection)(_audience, request)
+    if audience is None or not key:
+        return await sync_to_async(without_connection)(_changes, request)
+    since = _number(request.GET.get("since", ""))
+    told = await centre.ask(audience, since, session_key=key)
+    tag = f'"{told.last}-{told.notices}-{audience.user_id}"'
+    if request.headers.get("If-None-Match") == tag and (since is None or since >= told.last):
+        return secured(_tagged(HttpResponseNotModified(), tag))
+    return secured(_tagged(JsonResponse(asdict(told)), tag))
+
+
 @page
-def changes(request: HttpRequest) -> HttpResponseBase:
-    """The same for those who ask: the jobs that changed since an event, with an ETag."""
+def _changes(request: HttpRequest) -> HttpResponseBase:
+    """What changed, from the database."""
     newest = newest_event()
     unread = notices.unread(request.user)
     tag = f'"{newest}-{unread}-{request.user.pk}"'
-    given = request.GET.get("since", "")
-    since = int(given) if given.isascii() and given.isdecimal() and len(given) < 19 else newest
+    said = _number(request.GET.get("since", ""))
+    since = newest if said is None else said
     if request.headers.get("If-None-Match") == tag and since >= newest:
-        response: HttpResponseBase = HttpResponseNotModified()
-    else:
-        # Events may be committed out of order: look a little further back than asked.
-        found = changes_since(max(0, since - 50), request.user, most=2000) if since < newest else []
-        response = JsonResponse(
-            {
-                "last": newest,
-                "jobs": sorted({change.job_id for change in found}),
-                "resync": newest - since > 1900,
-                "notices": unread,
-            }
-        )
+        return _tagged(HttpResponseNotModified(), tag)
+    found = []
+    if since < newest:
+        found = changes_since(max(0, since - LATE_EVENTS), request.user, most=2000)
+    jobs = sorted({change.job_id for change in found})
+    told = Told(newest, jobs, newest - since > 1900, unread)
+    return _tagged(JsonResponse(asdict(told)), tag)
+
+
+def _tagged(response: HttpResponse, tag: str) -> HttpResponse:
     response["ETag"] = tag
     response["Cache-Control"] = "private, no-cache"
     return response
 
 
-def audience_of(user: policy.Person) -> Audience:
-    """Whose events a person may hear of."""
-    everyone = policy.sees_all(user)
-    groups = getattr(user, "groups", None)
-    ids = () if everyone or groups is None else groups.values_list("pk", flat=True)
-    return Audience(user.pk, frozenset(ids), everyone)
+def _number(given: str) -> int | None:
+    return int(given) if given.isascii() and given.isdecimal() and len(given) < 19 else None
+
+
+def _audience(request: HttpRequest) -> Audience | None:
+    return audience_of(request.user) if request.user.is_authenticated else None
 
 
 def _open(request: HttpRequest) -> _Reader:
@@ -108,35 +137,23 @@ def _open(request: HttpRequest) -> _Reader:
     return _Reader(request.session.session_key, audience_of(request.user))
 
 
-def _still(session_key: str | None) -> Audience | None:
-    """What the session's person may hear of now; None when it is nobody's any more."""
-    request = HttpRequest()
-    engine = import_module(settings.SESSION_ENGINE)
-    request.session = engine.SessionStore(session_key)
-    user = get_user(request)
-    return audience_of(user) if user.is_authenticated and user.is_active else None
-
-
 async def _events(
     session_key: str | None, audience: Audience, last_id: int | None
 ) -> AsyncIterator[bytes]:
     centre = hub()
-    listener = await centre.join(audience, last_id)
-    end = monotonic() + STREAM_LIFE_S
+    listener = await centre.join(audience, last_id, session_key=session_key)
+    # Not all at once come back that came at once; who has no session can't be looked up.
+    life = STREAM_LIFE_S if session_key else CHECK_EVERY_S
+    end = monotonic() + life * uniform(0.8, 1.0)  # noqa: S311 - no secret
     beat = 0.0
-    look = monotonic() + LOOK_AGAIN_EVERY_S
     try:
         yield b"retry: 1500\n\n"
         if listener.is_behind:
             yield _event("resync", "{}", listener.last_id)
         while (now := monotonic()) < end:
-            if now >= look:
-                look = now + LOOK_AGAIN_EVERY_S
-                present = await asyncio.to_thread(without_connection, _still, session_key)
-                if present is None:
-                    yield _event("gone", "{}", listener.last_id)
-                    return
-                listener.audience = present
+            if listener.is_gone:
+                yield _event("gone", "{}", listener.last_id)
+                return
             if listener.bell.is_set():
                 jobs, reached = listener.take()
                 if listener.has_notices:
@@ -149,7 +166,7 @@ async def _events(
                 yield _event("beat", "{}", listener.last_id)
                 beat = now + BEAT_EVERY_S
             try:
-                wait = max(0.01, min(beat, look, end) - monotonic())
+                wait = max(0.01, min(beat, end) - monotonic())
                 await asyncio.wait_for(listener.bell.wait(), wait)
             except TimeoutError:
                 continue

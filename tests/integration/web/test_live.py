@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Group, User
 from django.db import connection, connections
 from django.test import AsyncClient, Client
@@ -17,7 +18,7 @@ from django.utils import timezone
 
 from oceanid.models import Job, JobEvent, JobShare
 from oceanid.services import notices
-from oceanid.web import hub, live
+from oceanid.web import attendance, hub, live
 from oceanid.web.hub import Audience, Reader
 from tests.integration.web.conftest import MakeJob
 
@@ -157,11 +158,11 @@ def test_an_event_that_is_committed_behind_a_later_one_is_read(
 
 def test_hearing_follows_sight() -> None:
     change = hub.Change(1, 2, 3, frozenset({4}))
-    assert Audience(3).may_hear(change)
-    assert Audience(9, frozenset({4})).may_hear(change)
-    assert Audience(9, everyone=True).may_hear(change)
-    assert Audience(9).may_hear(hub.Change(1, 2, 3, frozenset(), frozenset({9})))
-    assert not Audience(9, frozenset({5})).may_hear(change)
+    assert change.is_for(Audience(3))
+    assert change.is_for(Audience(9, frozenset({4})))
+    assert change.is_for(Audience(9, everyone=True))
+    assert hub.Change(1, 2, 3, frozenset(), frozenset({9})).is_for(Audience(9))
+    assert not change.is_for(Audience(9, frozenset({5})))
 
 
 @pytest.mark.django_db
@@ -284,3 +285,139 @@ async def test_a_stream_tells_of_a_notice_to_whom_it_is_for(
 
 def test_the_hub_asks_less_than_twice_a_second() -> None:
     assert 1 / hub.LOOK_EVERY_S + 1 / hub.NOTICES_EVERY_S < 2
+
+
+async def opened(*people: User) -> list[AsyncIterator[tuple[str, Any]]]:
+    """A stream of each person, after its first beat."""
+    streams = []
+    for person in people:
+        client = AsyncClient()
+        await client.aforce_login(person)
+        stream = events(await client.get("/compute/live/"))
+        await until(stream, "beat")
+        streams.append(stream)
+    return streams
+
+
+@pytest.mark.django_db
+def test_sessions_are_looked_at_together(
+    owner: User, other: User, member: User, team: Group, staff: User, operator: User,
+    administrator: User, django_assert_num_queries: Any,
+) -> None:  # fmt: skip
+    keys = {}
+    for person in (owner, other, member, staff, operator, administrator):
+        client = Client()
+        client.force_login(person)
+        keys[person] = str(client.session.session_key)
+    by_group = User.objects.create_user("gil", password="gil")
+    viewers = Group.objects.create(name="viewers")
+    viewers.permissions.add(staff.user_permissions.get())
+    by_group.groups.add(viewers)
+    client = Client()
+    client.force_login(by_group)
+    keys[by_group] = str(client.session.session_key)
+    other.set_password("another")
+    other.save()
+    with django_assert_num_queries(3):
+        found = attendance.present([*keys.values(), "no-such-session"])
+    assert found == {
+        keys[owner]: Audience(owner.pk),
+        keys[member]: Audience(member.pk, frozenset({team.pk})),
+        **{keys[each]: Audience(each.pk, everyone=True)
+           for each in (staff, operator, administrator, by_group)},
+    }  # fmt: skip
+    User.objects.update(is_active=False)
+    assert attendance.present(list(keys.values())) == {}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("engine", ["cache", "signed_cookies", "cached_db"])
+def test_sessions_of_other_engines_and_people_of_other_backends_are_asked_one_by_one(
+    client: Client, owner: User, settings: Any, engine: str
+) -> None:
+    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
+    settings.AUTHENTICATION_BACKENDS = ["tests.integration.web.test_live.Elsewhere"]
+    client.force_login(owner, backend="tests.integration.web.test_live.Elsewhere")
+    key = str(client.session.session_key)
+    assert attendance.present([key, "made-up"]) == {key: Audience(owner.pk)}
+    settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+    assert attendance.present([key]) == {}
+
+
+class Elsewhere(ModelBackend):
+    """A back-end that finds people in its own way."""
+
+    def get_user(self, user_id: Any) -> Any:
+        return User.objects.filter(pk=user_id).first()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.asyncio
+async def test_a_stream_that_comes_back_and_a_page_that_asks_cost_no_query(
+    owner: User, make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = await sync_to_async(make_job)()
+    for _ in range(3):
+        await sync_to_async(happen)(job)
+    client = AsyncClient()
+    await client.aforce_login(owner)
+    stream = events(await client.get("/compute/live/"))
+    await until(stream, "beat")
+    first = await sync_to_async(happen)(job)
+    await until(stream, "jobs")
+
+    def refuse(*_args: Any) -> Any:
+        raise AssertionError("the database was asked")
+
+    for name in ("_open", "_audience", "_changes"):
+        monkeypatch.setattr(live, name, refuse)
+    again = events(await client.get("/compute/live/"))
+    await until(again, "beat")
+    answer = await client.get("/compute/live/changes/", {"since": first.pk - 1})
+    assert answer.json()["jobs"] == [job.pk]
+    assert answer.json()["last"] == first.pk
+    since = {"since": first.pk}
+    same = await client.get("/compute/live/changes/", since)
+    assert same.json()["jobs"] == []
+    tagged = {"If-None-Match": same["ETag"]}
+    assert (await client.get("/compute/live/changes/", since, headers=tagged)).status_code == 304
+    assert (await client.get("/compute/live/changes/", {"since": 0})).json()["resync"] is True
+    for each in (stream, again):
+        await each.aclose()  # type: ignore[attr-defined]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.asyncio
+async def test_who_only_asks_is_no_longer_told_soon_after_the_logout(
+    owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "CHECK_EVERY_S", 0.5)
+    client = AsyncClient()
+    await client.aforce_login(owner)
+    assert (await client.get("/compute/live/changes/")).status_code == 200
+    cookies = client.cookies.copy()
+    await client.alogout()
+    client.cookies = cookies
+    async with asyncio.timeout(PATIENCE_S):
+        while (await client.get("/compute/live/changes/")).status_code == 200:
+            await asyncio.sleep(0.1)
+    nobody = await client.get("/compute/live/changes/", headers={"Accept": "application/json"})
+    assert nobody.status_code in (302, 401)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.asyncio
+async def test_many_streams_are_read_for_together(
+    owner: User, other: User, staff: User, make_job: MakeJob
+) -> None:
+    mine, theirs = await sync_to_async(lambda: (make_job(), make_job(user=other)))()
+    streams = await opened(owner, other, staff, owner)
+    assert len(hub.hub().sessions) == 4
+    await sync_to_async(happen)(mine)
+    await sync_to_async(happen)(theirs)
+    heard = [await until(stream, "jobs") for stream in streams]
+    assert heard[0] == heard[3] == [mine.pk]
+    assert heard[1] == [theirs.pk]
+    assert heard[2] == [mine.pk, theirs.pk]
+    for stream in streams:
+        await stream.aclose()  # type: ignore[attr-defined]

@@ -30,6 +30,7 @@
   // What a change touches
   let waiting = new Set();
   let timer = null;
+  let flushed = 0;
   const refreshRows = async (ids) => {
     const list = document.querySelector("[data-jobs]");
     if (!list) return;
@@ -60,7 +61,12 @@
     timer = null;
     const ids = [...waiting];
     waiting = new Set();
-    refreshRows(ids).catch(() => {});
+    flushed = Date.now();
+    const begun = flushed;
+    refreshRows(ids).catch(() => {}).finally(() => {
+      // A site that is slow to answer is asked less often.
+      flushed = Date.now() + 3 * (Date.now() - begun);
+    });
     for (const id of ids) htmx.trigger(body, `oceanid:job-${id}`);
     htmx.trigger(body, "oceanid:jobs");
   };
@@ -71,7 +77,7 @@
   const changed = (jobs) => {
     heard();
     for (const id of jobs) waiting.add(id);
-    timer ??= setTimeout(flush, document.hidden ? 3000 : 400);
+    timer ??= setTimeout(flush, document.hidden ? 3000 : Math.max(400, flushed + 1000 - Date.now()));
   };
   const everything = () => {
     const shown = [...document.querySelectorAll("[data-job]")].map((node) => Number(node.dataset.job));
