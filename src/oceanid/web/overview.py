@@ -48,7 +48,7 @@ def home(request: HttpRequest) -> HttpResponse:
     if span not in overview.SPANS:
         span = "day"
     found = overview.read(request.user, scope=scope, span=overview.SPANS[span])
-    most = max((each.count for each in found.reasons), default=1)
+    most = max([1, *(each.count for each in found.reasons)])
     context: dict[str, Any] = {
         "overview": found,
         "scope": scope,
