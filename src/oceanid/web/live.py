@@ -24,15 +24,8 @@ from django.views.decorators.http import require_safe
 
 from oceanid.services import notices
 from oceanid.web.attendance import Audience, audience_of
-from oceanid.web.hub import (
-    CHECK_EVERY_S,
-    LATE_EVENTS,
-    Told,
-    changes_since,
-    hub,
-    newest_event,
-    without_connection,
-)
+from oceanid.web.happened import changes_since, newest_event, without_connection
+from oceanid.web.hub import CHECK_EVERY_S, LATE_EVENTS, Told, hub
 from oceanid.web.pages import page, secured
 from oceanid.web.shell import can_stream
 

@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 
 from oceanid.models import WorkflowNode
 from oceanid.web import usage, workflow
-from oceanid.web.hub import newest_event
+from oceanid.web.happened import newest_event
 from oceanid.web.job import found, output_of, task_page
 from oceanid.web.pages import is_fragment, page
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
 from oceanid.services import overview, policy
-from oceanid.web.hub import newest_event
+from oceanid.web.happened import newest_event
 from oceanid.web.pages import is_fragment, page
 from oceanid.web.shell import supervisor_is_alive
 

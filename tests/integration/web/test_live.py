@@ -19,7 +19,8 @@ from django.utils import timezone
 from oceanid.models import Job, JobEvent, JobShare
 from oceanid.services import notices
 from oceanid.web import attendance, hub, live
-from oceanid.web.hub import Audience, Reader
+from oceanid.web.attendance import Audience
+from oceanid.web.happened import Change, Reader, without_connection
 from tests.integration.web.conftest import MakeJob
 
 PATIENCE_S = 15
@@ -157,11 +158,11 @@ def test_an_event_that_is_committed_behind_a_later_one_is_read(
 
 
 def test_hearing_follows_sight() -> None:
-    change = hub.Change(1, 2, 3, frozenset({4}))
+    change = Change(1, 2, 3, frozenset({4}))
     assert change.is_for(Audience(3))
     assert change.is_for(Audience(9, frozenset({4})))
     assert change.is_for(Audience(9, everyone=True))
-    assert hub.Change(1, 2, 3, frozenset(), frozenset({9})).is_for(Audience(9))
+    assert Change(1, 2, 3, frozenset(), frozenset({9})).is_for(Audience(9))
     assert not change.is_for(Audience(9, frozenset({5})))
 
 
@@ -196,7 +197,7 @@ def test_pages_poll_where_a_stream_would_hold_a_worker(client: Client, owner: Us
 
 
 def test_work_holds_no_connection_afterwards() -> None:
-    assert hub.without_connection(lambda: 5) == 5
+    assert without_connection(lambda: 5) == 5
     assert all(each.connection is None for each in connections.all(initialized_only=True))
 
 
@@ -238,7 +239,7 @@ def test_the_one_query_of_a_look_finds_all_who_may_hear(
         found = reader.read(with_shares=True)
     assert len(queries) == 1
     assert found == [
-        hub.Change(
+        Change(
             event.pk, job.pk, owner.pk,
             frozenset({team.pk, group.pk}), frozenset({other.pk, member.pk}),
         )
