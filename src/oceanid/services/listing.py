@@ -98,11 +98,13 @@ def read(
         PermissionDenied: Everyone's jobs are not this person's to see.
     """
     is_one = identity(asked.q) is not None
-    if asked.scope == "groups" and not is_one and shared.are_many(user):
-        every = reading.narrowed(_shown(Job.objects.all(), asked, reading))
+    sources = shared.very_many(user) if asked.scope == "groups" and not is_one else None
+    if sources is not None:
+        every = reading.narrowed(Job.objects.all())
         found = shared.read(
-            asked, user, every, size=reading.size, most=COUNT_LIMIT, until_id=until_id
-        )
+            asked, user, sources, every, _shown(every, asked, reading),
+            size=reading.size, most=COUNT_LIMIT, until_id=until_id,
+        )  # fmt: skip
         rows = found.page
         return Listing(
             rows.rows, rows.next, rows.previous, found.count, found.is_more,
@@ -138,7 +140,7 @@ def few_ids(asked: Asked, user: policy.Person) -> list[int] | None:
         PermissionDenied: Everyone's jobs are not this person's to see.
     """
     is_one = identity(asked.q) is not None
-    if asked.scope == "groups" and not is_one and shared.are_many(user):
+    if asked.scope == "groups" and not is_one and shared.very_many(user) is not None:
         return None
     scoped = scope(asked, user)
     if asked.q and asked.match == "any":

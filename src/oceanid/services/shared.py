@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
@@ -29,17 +30,23 @@ SIFTED = 20_000
 """So many rows are looked at one by one."""
 
 
-def are_many(user: policy.Person) -> bool:
-    """Whether more jobs are shared with a person than can be sorted for each page: two queries."""
+Sources = Sequence[QuerySet[Any]]
+"""What shares jobs with a person, each a range of an index that ends in the job."""
+
+
+def very_many(user: policy.Person) -> Sources | None:
+    """What shares jobs with a person, when these are more than can be sorted for each page; else
+    None: two queries."""
+    sources = _sources(user)
     counts: list[str] = []
     values: list[Any] = []
-    for source in _sources(user):
+    for source in sources:
         sql, given = source.values("job_id")[: FEW + 1].query.sql_with_params()
         counts.append(f"(SELECT COUNT(*) FROM ({sql}) AS part)")  # noqa: S608 - Django's own words
         values += given
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {' + '.join(counts)}", values)
-        return int(cursor.fetchone()[0]) > FEW
+        return sources if int(cursor.fetchone()[0]) > FEW else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,8 @@ class Found:
 def read(
     asked: Asked,
     user: policy.Person,
+    sources: Sources,
+    jobs: QuerySet[Job],
     shown: QuerySet[Job],
     *,
     size: int,
@@ -78,17 +87,18 @@ def read(
     Args:
         asked: The address.
         user: Who reads.
-        shown: Jobs with the columns that are wanted.
+        sources: What shares jobs with them.
+        jobs: The jobs that count.
+        shown: The same, with the columns that are wanted.
         size: How many rows a page has.
         most: How many are counted.
         until_id: The largest number that counts; None when all do.
     """
-    everyones = Job.objects.all()
     is_part = bool(asked.q) and asked.match == "any"
     sifted = replace(asked, q="") if is_part else asked
-    first_by = leading(replace(sifted, scope="mine"), everyones, few=SIFTED)
+    first_by = leading(replace(sifted, scope="mine"), Job.objects.all(), few=SIFTED)
     if first_by:
-        few = led(replace(sifted, scope="all", user=""), everyones, user, first_by)
+        few = led(replace(sifted, scope="all", user=""), jobs, user, first_by)
         few = few.filter(policy.is_shared_with(user, "pk"))
         if until_id is not None:
             few = few.filter(pk__lte=until_id)
@@ -96,27 +106,31 @@ def read(
             few = few.filter(user=user_id(asked, user))
         if is_part:
             few = few.filter(name__icontains=asked.q)
-        counted = few.order_by().values("pk")[: most + 1].count()
-        return Found(_page(asked, few, shown, size=size), min(counted, most), counted > most)
+        found = list(few.order_by().values_list("pk", flat=True)[: most + 1])
+        if len(found) <= most:
+            few = Job.objects.filter(pk__in=found)  # found once, and not looked for again
+        page = _page(asked, few, shown, size=size)
+        return Found(page, min(len(found), most), len(found) > most)
     most_sorted = min(most, MOST_SORTED)
-    if asked.q and not is_part:
-        found = _first_by_name(asked, user, until_id, most=most_sorted + 1)
+    if asked.q and not is_part and not asked.since:
+        found = _first_by_name(asked, user, jobs, until_id, most=most_sorted + 1)
         if len(found) > most_sorted:
             return _sorted(asked, shown, found, size=size, most=most_sorted, by_name=True)
     if asked.sort_name == "created":
-        return _by_creation(asked, _Walk(asked, user, shown, until_id), shown, size=size, most=most)
+        walk = _Walk(asked, user, sources, shown, until_id)
+        return _by_creation(asked, walk, shown, size=size, most=most)
     most = most_sorted
-    walk = _Walk(asked, user, Job.objects.only("pk"), until_id)
+    walk = _Walk(asked, user, sources, jobs.only("pk"), until_id)
     rows = walk.rows(ascending=False, start=ENDS, most=most + 1)
     return _sorted(asked, shown, [job.pk for job in rows], size=size, most=most, is_cut=walk.is_cut)
 
 
 def _first_by_name(
-    asked: Asked, user: policy.Person, until_id: int | None, *, most: int
+    asked: Asked, user: policy.Person, jobs: QuerySet[Job], until_id: int | None, *, most: int
 ) -> list[int]:
     """The first by name that begin so, as far as they are among the first of all such jobs."""
     first = searched(Asked(q=asked.q), Job.objects.all()).order_by("name_key", "id")
-    begun = Job.objects.filter(pk__in=first.values("pk")[: SIFTED // 2])
+    begun = jobs.filter(pk__in=first.values("pk")[: SIFTED // 5])
     rows = _matching(replace(asked, q=""), begun, user)
     rows = created(rows, since=asked.since, until=asked.until)
     if until_id is not None:
@@ -186,9 +200,14 @@ class _Walk:
     """Goes through shared jobs by number, and keeps those that an address's filters leave."""
 
     def __init__(
-        self, asked: Asked, user: policy.Person, jobs: QuerySet[Job], until_id: int | None
+        self,
+        asked: Asked,
+        user: policy.Person,
+        sources: Sources,
+        jobs: QuerySet[Job],
+        until_id: int | None,
     ) -> None:
-        self._user = user
+        self._sources = sources
         low, high = bounds(asked.since, asked.until)
         self._low, self._high = low or 0, high if high is not None else ENDS
         if until_id is not None:
@@ -204,13 +223,14 @@ class _Walk:
         start = max(start, self._low - 1) if ascending else min(start, self._high)
         matching = self._matching.filter(pk__gte=self._low, pk__lt=self._high)
         while True:
-            sql = _sql(self._user, ascending=ascending, start=start, most=size)
+            sql = _sql(self._sources, ascending=ascending, start=start, most=size)
             within = RawSQL(*sql)  # noqa: S611 - Django's own words, with its own values
             rows = matching.filter(pk__in=within).order_by("pk" if ascending else "-pk")
             found += rows[: most - len(found)]
             if len(found) >= most:
                 return found
-            edge = ids(self._user, ascending=ascending, start=start, most=1, passed=size - 1)
+            sql = _sql(self._sources, ascending=ascending, start=start, most=1, passed=size - 1)
+            edge = _numbers(*sql)
             if not edge or not self._low <= edge[0] < self._high:
                 return found
             if monotonic() > end:
@@ -229,32 +249,32 @@ def _matching(asked: Asked, jobs: QuerySet[Job], user: policy.Person) -> QuerySe
     return searched(asked, jobs, by_index=False)
 
 
-def ids(
-    user: policy.Person, *, ascending: bool, start: int, most: int, passed: int = 0
-) -> list[int]:
-    """The shared jobs behind a number: one query, as many rows from each index at most.
+def ids(user: policy.Person, *, ascending: bool, start: int, most: int) -> list[int]:
+    """The shared jobs behind a number: two queries, as many rows from each index at most.
 
     Args:
         user: With whom they are shared.
         ascending: Whether the oldest comes first.
         start: The number behind which they are wanted.
         most: How many are enough.
-        passed: How many of them are passed over.
     """
-    sql, values = _sql(user, ascending=ascending, start=start, most=most, passed=passed)
+    return _numbers(*_sql(_sources(user), ascending=ascending, start=start, most=most))
+
+
+def _numbers(sql: str, values: Sequence[Any]) -> list[int]:
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
         return [key for (key,) in cursor.fetchall()]
 
 
 def _sql(
-    user: policy.Person, *, ascending: bool, start: int, most: int, passed: int = 0
+    sources: Sources, *, ascending: bool, start: int, most: int, passed: int = 0
 ) -> tuple[str, list[Any]]:
     beyond = {"job_id__gt" if ascending else "job_id__lt": start}
     order = "job_id" if ascending else "-job_id"
     parts: list[str] = []
     values: list[Any] = []
-    for source in _sources(user):
+    for source in sources:
         rows = source.filter(**beyond).order_by(order).values("job_id")[: most + passed]
         sql, given = rows.query.sql_with_params()
         # A part of a union can't be limited by itself, a table that is made of it can.
@@ -265,8 +285,7 @@ def _sql(
     return whole, values
 
 
-def _sources(user: policy.Person) -> list[QuerySet[Any]]:
-    """What shares jobs with a person, each a range of an index that ends in the job."""
+def _sources(user: policy.Person) -> Sources:
     groups: Any = getattr(user, "groups", None)
     sources: list[QuerySet[Any]] = [JobShare.objects.filter(user=user.pk)]
     if groups is not None:

@@ -300,13 +300,13 @@ SAID = [
 def test_very_many_are_paged_as_few_are(
     said: dict[str, str], many: list[Job], other: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing, "PAGE_SIZE", 9)
+    nine = listing.Reading(size=9)
     said = {"scope": "groups"} | said
 
     def walked(forward: bool) -> list[int]:
         found, place = [], {} if forward else {"at": "last"}
         for _page in range(60):
-            page = listing.read(Asked.read(said | place), other)
+            page = listing.read(Asked.read(said | place), other, reading=nine)
             rows = [job.pk for job in page.jobs]
             found += rows if forward else rows[::-1]
             token = page.next if forward else page.previous
@@ -381,3 +381,17 @@ def test_a_page_of_very_many_costs_what_another_costs(
 
 def many_third(share: int) -> list[int]:
     return list(Job.objects.order_by("pk").values_list("pk", flat=True)[:share])
+
+
+@pytest.mark.parametrize("said", SAID[:8], ids=str)
+def test_a_reader_that_narrows_the_list_gets_whole_pages(
+    said: dict[str, str], many: list[Job], other: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = listing.Reading(size=3, narrowed=lambda jobs: jobs.filter(app="hymod"))
+    asked = Asked.read({"scope": "groups"} | said)
+    quick = [job.pk for job in listing.read(asked, other, reading=half).jobs]
+    monkeypatch.setattr(shared, "FEW", 4000)
+    if "match" not in said:
+        assert quick == [job.pk for job in listing.read(asked, other, reading=half).jobs]
+    assert len(quick) == 3
+    assert set(quick) <= {job.pk for job in many if job.app == "hymod"}
