@@ -24,7 +24,7 @@ SMALL, LARGE = Size(jobs=1000, tasks=10), Size(jobs=1_000_000, tasks=100_000)
 SMOKE = Size(jobs=2000, tasks=50)
 RATIO = 1.5
 SIFTED_RATIO = 3.0
-MOST_QUERIES = 18
+MOST_QUERIES = 22
 SEARCH_S = 2.5
 SHOWN = 15
 SMOKE_PAGES = 12
