@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -307,3 +308,30 @@ def test_5000_nodes_are_drawn_as_steps_and_found_in_the_table(watched: Watched, 
     page.wait_for_url(re.compile(r"ncat=sim"))
     assert page.locator("#job-nodes tbody tr").count() == 25
     assert page.inner_text("#job-nodes tbody th a >> nth=0") == "Simulate 0"
+
+
+@pytest.mark.parametrize("has_other_tab", [False, True], ids=["alone", "beside another tab"])
+def test_what_happens_while_a_page_loads_is_not_missed(
+    watched: Watched, has_other_tab: bool
+) -> None:
+    page = watched.page
+    if has_other_tab:
+        other = page.context.new_page()
+        other.goto(f"{watched.portal.address}compute/jobs/")
+        other.wait_for_selector("[data-live-sign][data-state=live]")
+    job = made(
+        watched.portal,
+        "job = shell('Quick', 'echo begun; echo over'); job.save(); print('JOB', job.pk)\n",
+    )
+    held: list[Any] = []
+    page.route(re.compile(r"/live\.[^/]*js"), lambda route: held.append(route))
+    page.goto(f"{watched.portal.address}compute/jobs/{job}/", wait_until="commit")
+    page.wait_for_selector("#job-head .o-badge:has-text('Pending')")
+    watched.portal.run(
+        f"from oceanid.models import Job; job = Job.objects.get(pk={job}); "
+        "job.execute(); job.wait(timeout_s=60)"
+    )
+    for route in held:
+        route.continue_()
+    page.wait_for_selector("#job-head .o-badge:has-text('Complete')")
+    page.wait_for_selector("[data-log*='stdout'] [data-log-text]:has-text('over')")

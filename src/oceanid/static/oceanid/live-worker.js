@@ -1,6 +1,9 @@
 // One EventSource for all tabs of a browser, shared through a SharedWorker.
 "use strict";
+const REMEMBERED = 500;
 const ports = new Set();
+const recent = []; // [event, jobs] of what was told since `begin`, for a tab that comes late
+let begin = null; // from this event on everything was heard
 let source = null;
 let lastId = "";
 let state = "lost";
@@ -8,12 +11,15 @@ let state = "lost";
 const tell = (message) => {
   for (const port of ports) port.postMessage(message);
 };
-const open = (address) => {
+const open = (address, since) => {
   if (source && source.readyState !== EventSource.CLOSED) return;
   const from = new URL(address, self.location.href);
-  if (lastId) from.searchParams.set("since", lastId);
+  const last = lastId || since;
+  if (last) from.searchParams.set("since", last);
+  if (begin === null && last) begin = Number(last);
   source = new EventSource(from);
-  const alive = () => {
+  const alive = (event) => {
+    if (begin === null && event.lastEventId) begin = Number(event.lastEventId);
     state = "live";
     tell({ kind: "state", state });
   };
@@ -21,10 +27,18 @@ const open = (address) => {
   source.addEventListener("beat", alive);
   source.addEventListener("jobs", (event) => {
     lastId = event.lastEventId || lastId;
-    tell({ kind: "jobs", jobs: JSON.parse(event.data) });
+    const jobs = JSON.parse(event.data);
+    recent.push([Number(lastId), jobs]);
+    if (recent.length > REMEMBERED) begin = recent.shift()[0];
+    tell({ kind: "jobs", jobs });
   });
   source.addEventListener("notices", () => tell({ kind: "notices" }));
-  source.addEventListener("resync", () => tell({ kind: "resync" }));
+  source.addEventListener("resync", (event) => {
+    lastId = event.lastEventId || lastId;
+    recent.length = 0;
+    begin = Number(lastId) || null;
+    tell({ kind: "resync" });
+  });
   source.addEventListener("gone", () => {
     source.close();
     tell({ kind: "gone" });
@@ -32,16 +46,28 @@ const open = (address) => {
   source.addEventListener("error", () => {
     state = "lost";
     tell({ kind: "state", state });
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => ports.size && open(address), 5000);
+    if (source.readyState === EventSource.CLOSED) setTimeout(() => ports.size && open(address, ""), 5000);
   });
+};
+// What happened between a page's making and its coming here was told to the others only
+const catchUp = (port, since) => {
+  if (!since) return;
+  if (begin === null || Number(since) < begin) {
+    port.postMessage({ kind: "resync" });
+    return;
+  }
+  const jobs = recent.filter(([id]) => id >= Number(since)).flatMap(([, ids]) => ids);
+  if (jobs.length) port.postMessage({ kind: "jobs", jobs: [...new Set(jobs)] });
 };
 self.addEventListener("connect", (event) => {
   const port = event.ports[0];
   ports.add(port);
   port.addEventListener("message", ({ data }) => {
     if (data.kind === "open") {
-      open(data.address);
+      ports.add(port);
+      open(data.address, data.since || "");
       port.postMessage({ kind: "state", state });
+      catchUp(port, data.since);
     }
     if (data.kind === "close") {
       ports.delete(port);

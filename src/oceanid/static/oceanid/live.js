@@ -135,8 +135,12 @@
   const alone = () => {
     // No SharedWorker: this tab has a stream of its own, and gives it back while hidden.
     let source = null;
+    let since = body.dataset.lastEvent || "";
     const open = () => {
-      source = new EventSource(address);
+      const from = new URL(address);
+      if (since) from.searchParams.set("since", since);
+      since = "";
+      source = new EventSource(from);
       for (const kind of ["open", "beat"]) source.addEventListener(kind, () => receive({ kind: "state", state: "live" }));
       source.addEventListener("jobs", (event) => receive({ kind: "jobs", jobs: JSON.parse(event.data) }));
       source.addEventListener("notices", () => receive({ kind: "notices" }));
@@ -159,7 +163,7 @@
     worker.addEventListener("error", alone, { once: true });
     worker.port.addEventListener("message", ({ data }) => receive(data));
     worker.port.start();
-    worker.port.postMessage({ kind: "open", address });
+    worker.port.postMessage({ kind: "open", address, since: body.dataset.lastEvent || "" });
     addEventListener("pagehide", () => worker.port.postMessage({ kind: "close" }));
     addEventListener("pageshow", (event) => {
       if (event.persisted) {
