@@ -20,6 +20,8 @@ from typing import Any
 from benchmarks import filled, throwaway, visits
 from benchmarks.filled import Size
 
+ROW = re.compile(rb'id="jobs?-row-|class="field-name_shown')
+
 
 class Visitor:
     """The asking side: a portal behind a process.
@@ -133,7 +135,7 @@ def _open(guest: Any, address: str, *, look: bool) -> dict[str, Any]:
         return {
             "queries": len(statements),
             "trouble": _trouble(answer, address, statements),
-            "rows": len(re.findall(rb'id="job-row-|class="field-name_shown', answer.content)),
+            "rows": len(ROW.findall(answer.content)),
             "told_cut": b"The search stopped after a moment" in answer.content,
             "statements": statements,
         }

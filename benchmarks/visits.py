@@ -49,6 +49,7 @@ def lists() -> Iterator[tuple[str, Visit]]:
     for person, scope in (
         (ADMIN, "all"), (MANY, "mine"), (FEW, "mine"), (FEW, "groups"), (READER, "groups"),
     ):  # fmt: skip
+        yield from _columns(person, scope)
         yield from _searches(person, scope)
         yield from _pairs(person, scope, rare=person != FEW)
 
@@ -85,11 +86,57 @@ def others() -> Iterator[tuple[str, Visit]]:
         "admin: jobs of a scheduler with a status": f"{failed}&{place}",
         "admin: jobs of an app on a scheduler": f"{ADMIN_JOBS}?{rare}&{place}",
         "admin: jobs by a beginning": f"{ADMIN_JOBS}?q={PREFIX}",
+        "admin: jobs of a user": f"{ADMIN_JOBS}?user={MANY}",
+        "admin: jobs of a user with a status": f"{failed}&user={MANY}",
+        "several at once": "/compute/bulk/",
+        "several at once: what would happen": f"/compute/bulk/{_bulk(ready=True)}/",
+        "several at once: what came of each": f"/compute/bulk/{_bulk(ready=False)}/",
+        "a table of an app's jobs": _table(),
         "admin: job": reverse("admin:oceanid_job_change", args=[one]),
         "admin: schedulers": "/admin/oceanid/scheduler/",
         "admin: a scheduler": "/admin/oceanid/scheduler/2/change/",
     }.items():
         yield name, Visit(ADMIN, address)
+
+
+def _bulk(*, ready: bool) -> str:
+    """An action of the administrator on every job: to be confirmed, or done for some of them."""
+    from django.contrib.auth.models import User
+    from django.utils import timezone
+
+    from oceanid.models import BulkAction, BulkResult, Job
+
+    last = Job.objects.latest("id").pk
+    action = BulkAction.objects.create(
+        actor=User.objects.get(username=ADMIN),
+        verb="stop",
+        state="RDY" if ready else "DON",
+        parameters={"scope": "all"},
+        upper_id=last,
+        foreseen={"done": last},
+        confirmed_at=None if ready else timezone.now(),
+    )
+    if not ready:
+        BulkResult.objects.bulk_create(
+            BulkResult(action=action, job_id=pk, name=f"job {pk}", outcome="done")
+            for pk in range(1, last // 10 + 1)
+        )
+    return str(action.uuid)
+
+
+def _table() -> str:
+    """Where a table of the common app's jobs brings itself up to date."""
+    from oceanid.jobs import JobsTable
+
+    table = JobsTable(
+        column_fields=["name", "extended_properties.site", "run_time"],
+        app=COMMON_APP,
+        scope="all",
+        row_count=50,
+        show_detailed_status=True,
+        enable_data_table=True,
+    )
+    return f"/compute/tables/?{urlencode({'t': table.token(), 'id': 'jobs'})}"
 
 
 def anywhere() -> Iterator[tuple[str, Visit]]:
@@ -119,6 +166,19 @@ def _orders(person: str, scope: str, *, only_first: bool = False) -> Iterator[tu
         yield _visit(person, scope, f"by {sort}, last page", sort=sort, at="last")
         middle = _middle(person, scope, sort)
         yield _visit(person, scope, f"by {sort}, middle page", sort=sort, after=middle)
+
+
+def _columns(person: str, scope: str) -> Iterator[tuple[str, Visit]]:
+    """Other columns, an app's own among them; and the jobs of one user among everyone's."""
+    own = "extended_properties.site.name,extended_properties.n"
+    yield _visit(person, scope, "own columns", columns=f"status,{own},reason,description,took")
+    yield _visit(person, scope, "own columns, last page", columns=own, at="last")
+    if scope == "all":
+        for user in (MANY, FEW):
+            yield _visit(person, scope, f"user={user}", user=user)
+            for more in ({"status": "Error"}, {"app": RARE_APP}, {"scheduler": COMMON_SCHEDULER}):
+                told = " ".join(f"{name}={value}" for name, value in more.items())
+                yield _visit(person, scope, f"user={user} {told}", user=user, **more)
 
 
 def _searches(person: str, scope: str) -> Iterator[tuple[str, Visit]]:

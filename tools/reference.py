@@ -173,11 +173,11 @@ def _subclasses(kind: type[Any]) -> Iterator[type[Any]]:
 
 def permissions() -> str:
     """The permissions of our own."""
-    from oceanid.models import CloudAccount, Job, Scheduler
+    from oceanid.models import CloudAccount, Job, SavedView, Scheduler
 
     rows = [
         (f"`oceanid.{code}`", str(about))
-        for model in (Job, Scheduler, CloudAccount)
+        for model in (Job, SavedView, Scheduler, CloudAccount)
         for code, about in model._meta.permissions
     ]
     return _table(("permission", "what it allows"), rows)

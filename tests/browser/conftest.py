@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+APPS = Path(__file__).parent / "apps"
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -78,7 +80,11 @@ class Watched:
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     home = tmp_path_factory.mktemp("portal")
     log = home / "up.log"
-    env = clean_environment(OCEANID_HOME=str(home), OCEANID_APPS="hymod", PYTHONPATH=str(EXAMPLES))
+    env = clean_environment(
+        OCEANID_HOME=str(home),
+        OCEANID_APPS="hymod,plain",
+        PYTHONPATH=os.pathsep.join(map(str, (EXAMPLES, APPS))),
+    )
     try:
         with background(oceanid("up"), cwd=home, env=env, log=log):
             eventually(lambda: "Password:" in log.read_text(), within_s=90, what="the portal is up")

@@ -221,6 +221,14 @@ class JobsTable:
                 f"A table takes at most {MOST_JOBS} jobs by name.",
                 hint="Leave jobs out, and give app and filters: such a table has no limit.",
             )
+        from oceanid.models import Job
+
+        for each in some:
+            if not isinstance(each, Job) or each.pk is None:
+                raise InvalidSpecification(
+                    f"A table can't show {str(each)[:60]!r}: it is no job, or was not saved.",
+                    hint="Give jobs that were executed or saved; column_fields is the second.",
+                )
         if some and not self.app:
             self.app = some[0].app
         elif not some:
@@ -229,10 +237,6 @@ class JobsTable:
             key: Any = self.sort if callable(self.sort) else (lambda job: job.creation_time)
             some.sort(key=key, reverse=self.reverse_sort)
             self.sort = False
-        if any(job.pk is None for job in some):
-            raise InvalidSpecification(
-                "A job was not saved; a table can't show it.", hint="Execute or save it before."
-            )
         return [job.pk for job in some]
 
     def _column(self, given: str | tuple[str, str]) -> TableColumn:

@@ -98,6 +98,8 @@ def test_jobs_that_are_given_are_shown_only_to_those_who_may_see_them(
     by_name = JobsTable([one, two], sort=lambda job: job.name, reverse_sort=True)
     assert rows(shown(owner, by_name)) == [two.pk, one.pk]
     with pytest.raises(InvalidSpecification, match="not saved"):
+        JobsTable(["name"], app="floods")
+    with pytest.raises(InvalidSpecification, match="not saved"):
         JobsTable([Job(name="x", app="floods", creation_time=timezone.now())])
 
 

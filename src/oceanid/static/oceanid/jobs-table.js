@@ -128,16 +128,19 @@
     });
 
     // Menus stand beside their buttons
+    const place = (menu) => {
+      const button = one(`[popovertarget="${menu.id}"]`, table).getBoundingClientRect();
+      const below = innerHeight - button.bottom > menu.offsetHeight + 12;
+      menu.style.top = `${Math.max(8, below ? button.bottom + 4 : button.top - menu.offsetHeight - 4)}px`;
+      menu.style.left = `${Math.max(8, Math.min(button.right, innerWidth - 8) - menu.offsetWidth)}px`;
+    };
     table.addEventListener(
       "toggle",
       (event) => {
         const menu = event.target;
         if (!menu.matches?.("[data-jt-menu]") || event.newState !== "open") return;
-        const button = one(`[popovertarget="${menu.id}"]`, table).getBoundingClientRect();
-        const below = innerHeight - button.bottom > menu.offsetHeight + 12;
-        menu.style.top = `${Math.max(8, below ? button.bottom + 4 : button.top - menu.offsetHeight - 4)}px`;
-        menu.style.left = `${Math.max(8, Math.min(button.right, innerWidth - 8) - menu.offsetWidth)}px`;
-        one("a, button:not([disabled])", menu)?.focus();
+        place(menu);
+        one("a, button:not([disabled])", menu)?.focus({ preventScroll: true });
       },
       true,
     );
@@ -149,7 +152,12 @@
       const items = all("a, button:not([disabled])", menu);
       items[(items.indexOf(event.target) + step + items.length) % items.length]?.focus();
     });
-    addEventListener("scroll", () => one("[data-jt-menu]:popover-open", table)?.hidePopover(), { passive: true });
+    const follow = () => {
+      const menu = one("[data-jt-menu]:popover-open", table);
+      if (menu) place(menu);
+    };
+    addEventListener("scroll", follow, { passive: true, capture: true });
+    addEventListener("resize", follow);
 
     // Dialogs
     const dialog = one("[data-jt-dialog]", table);
@@ -191,7 +199,7 @@
       }
       if ("jtOverlaid" in button.dataset) overlay.hidden = false;
       try {
-        const answer = await fetch(form.action, { method: "POST", body: data, headers: { Accept: "application/json" } });
+        const answer = await fetch(form.getAttribute("action"), { method: "POST", body: data, headers: { Accept: "application/json" } });
         if (!answer.ok) throw new Error(String(answer.status));
         const found = await answer.json();
         tell(found.message, found.done ? "success" : "error");

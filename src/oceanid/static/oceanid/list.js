@@ -162,8 +162,10 @@
     const open = one("[popover]:popover-open");
     if (event.key === "Escape") {
       if (open) return;
-      if (event.target.matches("input, select, textarea") && !event.target.matches("[type=checkbox]")) event.target.blur();
-      else none();
+      if (event.target.matches("input, select, textarea") && !event.target.matches("[type=checkbox]")) {
+        event.preventDefault(); // else what was searched for is gone
+        event.target.blur();
+      } else none();
       return;
     }
     const typing = event.target.closest("input:not([type=checkbox]), select, textarea, [contenteditable]");

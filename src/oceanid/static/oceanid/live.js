@@ -49,11 +49,13 @@
         before.remove();
         continue;
       }
-      const focused = before.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+      const focused = before.contains(document.activeElement) ? document.activeElement.id : "";
       const row = document.importNode(after, true);
+      const pick = before.querySelector("[data-pick]");
+      if (pick) row.querySelector("[data-pick]").checked = pick.checked;
       if (row.dataset.tone !== before.dataset.tone) row.classList.add("o-fresh");
       before.replaceWith(row);
-      if (focused) row.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+      if (focused) document.getElementById(focused)?.focus();
     }
     document.dispatchEvent(new CustomEvent("htmx:afterSettle"));
   };
