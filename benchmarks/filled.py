@@ -121,7 +121,36 @@ def fill(size: Size) -> None:
     readers = Group.objects.create(name="readers")
     readers.user_set.add(users[READER])
     _write(JobShare, size.jobs // 10, _shares(users[READER], readers.pk))
+    _sums(users, [place.pk for place in places])
     _settle()
+
+
+def _sums(users: dict[str, int], places: Sequence[int]) -> None:
+    """What the overview reads: as much of it in every portal, a week back and some days on."""
+    from django.utils import timezone
+
+    from oceanid.models import Depth, FailureTally, Standing, Tally
+    from oceanid.services.tallies import slot_of
+
+    now = slot_of(timezone.now())
+    slots = range(now - 2016, now + 864)
+    for user in (None, users[FEW], users[MANY]):
+        Tally.objects.bulk_create(
+            Tally(slot=slot, scheduler_id=place, user_id=user, complete=9, error=1, waited=9,
+                  wait_s=99.0, ran=9, run_s=999.0)
+            for slot in slots for place in places
+        )  # fmt: skip
+        Depth.objects.bulk_create(
+            Depth(slot=slot, user_id=user, waiting=slot % 99, running=slot % 64) for slot in slots
+        )
+        FailureTally.objects.bulk_create(
+            FailureTally(slot=slot, scheduler_id=place, user_id=user, code=code, count=2)
+            for slot in slots[::12] for place in places for code in ("exit-code", "signal")
+        )  # fmt: skip
+    Standing.objects.bulk_create(
+        Standing(scheduler_id=place, user_id=user, jobs=1, waiting=3, running=2)
+        for place in places for user in users.values()
+    )  # fmt: skip
 
 
 def _jobs(size: Size, users: dict[str, int], places: Sequence[int]) -> dict[str, str]:

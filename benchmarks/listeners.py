@@ -103,7 +103,8 @@ class Browsers:
         self.heard.streams += 1
         try:
             kind = ""
-            while line := await reader.readline():
+            # The last chunk of an answer is empty; its connection stays open for a while.
+            while (line := await reader.readline()) and line != b"0\r\n":
                 if line.startswith(b"HTTP/1.1") and b" 200 " not in line:
                     self.heard.broken.append(f"stream: {line.decode().strip()}")
                     return last

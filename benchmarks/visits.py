@@ -66,6 +66,9 @@ def others() -> Iterator[tuple[str, Visit]]:
     job = f"{JOBS}{one}/"
     failed, rare = f"{ADMIN_JOBS}?status=ERR", f"app={RARE_APP}"
     place = f"scheduler={COMMON_SCHEDULER}"
+    yield "overview of everyone", Visit(ADMIN, "/compute/?scope=all")
+    yield "overview of everyone's week", Visit(ADMIN, "/compute/?scope=all&span=week")
+    yield "overview of one's own", Visit(FEW, "/compute/?scope=mine")
     for name, address in {
         "rows that changed": f"{JOBS}rows/?ids={ids}",
         "changes since": f"/compute/live/changes/?since={events - 30}",

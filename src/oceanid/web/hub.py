@@ -19,8 +19,10 @@ from oceanid.web.happened import Change, NoticeReader, Reader, newest_event, wit
 logger = logging.getLogger("oceanid.web")
 
 LOOK_EVERY_S = 0.75
-CHECK_EVERY_S = 8.0
+CHECK_EVERY_S = 7.0
 """How often it is made sure that who listens is still logged in, and may still see."""
+KNOWN_S = 9.5
+"""How long what was made sure of counts: a logout ends a stream within ten seconds."""
 ASKED_S = 40.0
 """How long somebody who asked is reckoned with; a hidden page asks every thirty seconds."""
 LINGER_S = 4.0
@@ -96,7 +98,7 @@ class Hub:
     def known(self, session_key: str | None) -> Audience | None:
         """What a session's person may hear of, when that was made sure of lately."""
         attended = self.sessions.get(session_key or "")
-        if attended is None or monotonic() - attended.checked_at > CHECK_EVERY_S + 1:
+        if attended is None or monotonic() - attended.checked_at > KNOWN_S:
             return None
         return attended.audience
 
