@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 MOST_IDS = 1000
 LOOKED_AT_ONCE = 20_000
-APPLIED_AT_ONCE = 100
+APPLIED_AT_ONCE = 50
 KEPT_UNCONFIRMED = timedelta(days=1)
 KEPT = timedelta(days=30)
 RESULT_COLUMNS = ("action_id", "job_id", "name", "outcome", "message")
