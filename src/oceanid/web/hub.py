@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -94,6 +95,7 @@ class Hub:
         self._notices_at = 0.0
         self._changed_at = 0.0
         self._check_at = 0.0
+        self._checked = asyncio.Event()
 
     def known(self, session_key: str | None) -> Audience | None:
         """What a session's person may hear of, when that was made sure of lately."""
@@ -101,6 +103,18 @@ class Hub:
         if attended is None or monotonic() - attended.checked_at > KNOWN_S:
             return None
         return attended.audience
+
+    async def sure(self, session_key: str | None) -> Audience | None:
+        """The same; for a session whose check is overdue, that of all together is awaited."""
+        audience = self.known(session_key)
+        attended = self.sessions.get(session_key or "")
+        if audience is not None or attended is None or self._task is None or self._task.done():
+            return audience
+        attended.until = max(attended.until, monotonic() + LINGER_S)
+        self._check_at = 0.0
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._checked.wait(), LINGER_S)
+        return self.known(session_key)
 
     def attend(self, session_key: str, audience: Audience, *, within_s: float) -> None:
         """A session listens or asks, and will again: it is checked with all the others."""
@@ -220,6 +234,8 @@ class Hub:
             elif listener.session_key in until:
                 listener.is_gone = True
                 listener.bell.set()
+        self._checked.set()
+        self._checked = asyncio.Event()
 
     async def _look(self, loop: asyncio.AbstractEventLoop, thread: ThreadPoolExecutor) -> None:
         reader = self._reader

@@ -50,7 +50,7 @@ async def live(request: HttpRequest) -> HttpResponseBase:
 
     It lives for a minute at most; the browser comes back with ``Last-Event-ID``.
     """
-    known = hub().known(request.session.session_key) if can_stream(request) else None
+    known = await hub().sure(request.session.session_key) if can_stream(request) else None
     if known is not None:
         reader = _Reader(request.session.session_key, known)
     else:
@@ -76,7 +76,7 @@ async def changes(request: HttpRequest) -> HttpResponseBase:
         return await sync_to_async(_changes)(request)
     key = request.session.session_key
     centre = hub()
-    audience = centre.known(key)
+    audience = await centre.sure(key)
     if audience is None and key:
         audience = await sync_to_async(without_connection)(_audience, request)
     if audience is None or not key:

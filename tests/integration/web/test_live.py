@@ -422,3 +422,25 @@ async def test_many_streams_are_read_for_together(
     assert heard[2] == [mine.pk, theirs.pk]
     for stream in streams:
         await stream.aclose()  # type: ignore[attr-defined]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.asyncio
+async def test_whose_check_is_overdue_waits_for_that_of_all(
+    owner: User, other: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = AsyncClient()
+    await client.aforce_login(owner)
+    stream = events(await client.get("/compute/live/"))
+    await until(stream, "beat")
+    (attended,) = hub.hub().sessions.values()
+    attended.checked_at -= hub.KNOWN_S + 1
+    monkeypatch.setattr(live, "_open", None)  # nobody is looked up alone
+    again = events(await client.get("/compute/live/"))
+    await until(again, "beat")
+    await client.alogout()
+    (attended,) = hub.hub().sessions.values()
+    attended.checked_at -= hub.KNOWN_S + 1
+    assert await hub.hub().sure(next(iter(hub.hub().sessions))) is None
+    for each in (stream, again):
+        await each.aclose()  # type: ignore[attr-defined]
