@@ -150,6 +150,7 @@ def _take(
         ("job-narrow", f"compute/jobs/{numbers['ARRAY']}/", 390, 844, "light"),
         ("workflow", f"compute/jobs/{numbers['WORKFLOW']}/", 1280, 900, "light"),
         ("jobs", "compute/jobs/", 1280, 620, "light"),
+        ("overview", "compute/?span=hour", 1280, 900, "light"),
         ("example", f"apps/hymod/{numbers['WORKFLOW']}/", 1280, 1150, "light"),
         ("settings", "admin/oceanid/setting/amazon/change/", 1280, 1330, "light"),
         ("audit", "admin/oceanid/auditevent/", 1280, 700, "dark"),

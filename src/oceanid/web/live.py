@@ -29,7 +29,7 @@ from oceanid.web.hub import CHECK_EVERY_S, LATE_EVENTS, Told, hub
 from oceanid.web.pages import page, secured
 from oceanid.web.shell import can_stream
 
-STREAM_LIFE_S = 55.0
+STREAM_LIFE_S = 300.0
 BEAT_EVERY_S = 5.0
 
 
@@ -48,7 +48,7 @@ async def live(request: HttpRequest) -> HttpResponseBase:
     when the reader was told something, ``beat``, ``resync`` when too much was missed, ``gone``
     when the reader may not listen any more.
 
-    It lives for a minute at most; the browser comes back with ``Last-Event-ID``.
+    It lives for five minutes at most; the browser comes back with ``Last-Event-ID``.
     """
     known = await hub().sure(request.session.session_key) if can_stream(request) else None
     if known is not None:

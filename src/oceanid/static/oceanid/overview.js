@@ -93,7 +93,7 @@
       width: Math.max(160, holder.clientWidth),
       height: PLOT_HEIGHT,
       legend: { show: false },
-      padding: [8, 6, 0, 0],
+      padding: [8, 26, 0, 0],
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false } },
       scales: {
         x: { time: true, range: () => [found.at[0], found.at.at(-1) + step] },
@@ -101,7 +101,7 @@
       },
       axes: [
         { ...axis, grid: { show: false }, size: 28, gap: 7, space: 70, values: (_plot, ticks) => ticks.map((at) => (step > 3600 ? day : clock).format(at * 1000)) },
-        { ...axis, size: 52, gap: 6, space: 24, incrs: kind.whole ? [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 1e7, 1e8] : undefined, values: (_plot, ticks) => ticks.map(kind.value) },
+        { ...axis, size: 52, gap: 6, space: 24, incrs: kind.whole ? [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5, 1e6, 1e7, 1e8] : [0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400, 172800, 604800, 2592000], values: (_plot, ticks) => ticks.map(kind.value) },
       ],
       series: [{}, ...kind.series()],
       hooks: { setCursor: [(plot) => say(plot, kind, holder.parentElement)] },
