@@ -41,12 +41,14 @@
     const answer = await fetch(address, { headers: { "HX-Request": "true" } });
     if (!answer.ok) return;
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    let gone = false;
     for (const id of here) {
       const before = document.getElementById(`job-row-${id}`);
       const after = fresh.getElementById(`job-row-${id}`);
       if (!before) continue;
       if (!after) {
         before.remove();
+        gone = true;
         continue;
       }
       const focused = before.contains(document.activeElement) ? document.activeElement.id : "";
@@ -58,7 +60,13 @@
       if (focused) document.getElementById(focused)?.focus();
     }
     document.dispatchEvent(new CustomEvent("htmx:afterSettle"));
+    if (gone && !list.querySelector("[data-job]")) htmx.ajax("GET", location.href, { target: list, swap: "outerHTML" });
   };
+  // Nothing tells of a job that is no more: one that is to be deleted is asked for until it is away.
+  setInterval(() => {
+    const going = [...document.querySelectorAll("[data-jobs] [data-going]")];
+    if (going.length && !document.hidden) refreshRows(going.map((row) => Number(row.dataset.job))).catch(() => {});
+  }, 2000);
   const flush = () => {
     timer = null;
     const ids = [...waiting];
