@@ -141,6 +141,37 @@ class CloudUnavailable(CloudError):
     is_transient = True
 
 
+class CloudThrottled(CloudUnavailable):
+    """The cloud is asked too often; the same call succeeds later."""
+
+    code = "cloud-throttled"
+
+
+class CloudDenied(CloudError):
+    """The account may not do this; its rights must be changed first."""
+
+    code = "cloud-denied"
+
+
+class CapacityShort(CloudError):
+    """The cloud has no such machines left, here and now; another zone, type or price may do."""
+
+    code = "capacity-short"
+    is_transient = True
+
+
+class QuotaExceeded(CloudError):
+    """The account's quota at the cloud does not allow so many machines."""
+
+    code = "quota-exceeded"
+
+
+class NameTaken(CloudError):
+    """Something that is not this cluster's has its name in the cloud account."""
+
+    code = "name-taken"
+
+
 class ResultsFailed(OceanidError):
     """A job's results function failed; the results are kept and it can be tried again."""
 

@@ -230,6 +230,59 @@ class Wanted(StrEnum):
     DELETE = "DEL"
 
 
+class Role(StrEnum):
+    """What a cluster's machine is there for."""
+
+    MASTER = "MAS"
+    WORKER = "WOR"
+
+
+class MachineState(StrEnum):
+    """What a cloud says of a machine, in one vocabulary for all clouds."""
+
+    PENDING = "PEN"
+    RUNNING = "RUN"
+    STOPPING = "STG"
+    STOPPED = "STO"
+    ENDING = "END"
+    FAILED = "FAI"
+    GONE = "GON"
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it works, or is about to."""
+        return self in (MachineState.PENDING, MachineState.RUNNING)
+
+    @property
+    def is_paid(self) -> bool:
+        """Whether the machine itself costs by the hour (a stopped one costs only its disk)."""
+        return self in (MachineState.PENDING, MachineState.RUNNING, MachineState.STOPPING)
+
+
+class ClusterWanted(StrEnum):
+    """What a person wants of a cluster; the supervisor makes it so."""
+
+    PREPARED = "PRE"
+    RUN = "RUN"
+    STOP = "STO"
+    DELETE = "DEL"
+
+
+class ClusterState(StrEnum):
+    """What a cluster is doing, as its supervisor last saw it."""
+
+    PREPARED = "PRE"
+    CREATING = "CRE"
+    RUNNING = "RUN"
+    RESIZING = "RSZ"
+    DEGRADED = "DEG"
+    STOPPING = "STG"
+    STOPPED = "STO"
+    STARTING = "STA"
+    DELETING = "DEL"
+    FAILED = "FAI"
+
+
 class Health(StrEnum):
     """How a scheduler answers; never says anything about a job."""
 

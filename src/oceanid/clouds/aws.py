@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any, ClassVar, Final
 
-from oceanid.clouds.base import Cloud, ClusterSpec, Problems
+from oceanid.clouds.base import Cloud, Problems
 from oceanid.clouds.keyfiles import public_half
 from oceanid.clouds.looking import Look, looked
+from oceanid.clouds.specs import ClusterSpec
 from oceanid.clouds.threads import in_thread
 from oceanid.clouds.values import Form, misformed
 from oceanid.errors import CloudError, CloudUnavailable, InvalidValue

@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from oceanid.clouds.base import Cloud, ClusterSpec, Problems
+from oceanid.clouds.base import Cloud, Problems
 from oceanid.clouds.keyfiles import certificate, expired
 from oceanid.clouds.looking import Look, looked
+from oceanid.clouds.specs import ClusterSpec
 from oceanid.clouds.threads import in_thread
 from oceanid.clouds.values import Form, misformed, uuid_form
 from oceanid.errors import CloudError, CloudUnavailable, InvalidValue

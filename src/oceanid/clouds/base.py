@@ -4,69 +4,45 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, ClassVar
-from uuid import UUID
 
-from oceanid.errors import OceanidError
-from oceanid.specs import CheckReport
+from oceanid.clouds.specs import (
+    AccountSpec,
+    Blueprint,
+    Claim,
+    ClusterSpec,
+    Estate,
+    Ground,
+    Inventory,
+    Launch,
+    Launched,
+)
+from oceanid.errors import OceanidError, UnsupportedCapability
+from oceanid.specs import CheckReport, Step
 
 Problems = Mapping[str, OceanidError]
 """What can't be used, by the name of the field that it belongs to."""
 
 
-@dataclass(frozen=True, slots=True)
-class AccountSpec:
-    """What a cloud needs to know of an account.
-
-    Args:
-        uuid: The record's identity.
-        name: What administrators call it.
-        config: Its options.
-        secrets: Its secrets, decrypted.
-    """
-
-    uuid: UUID
-    name: str
-    config: Mapping[str, Any] = field(default_factory=dict)
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class ClusterSpec:
-    """What is wanted of a cluster; "" and None mean that it is left to the defaults.
-
-    Args:
-        name: Unique in the account.
-        size: The number of machines, the master included.
-        region: Where.
-        zones: Zones of the region, in the order of preference.
-        master_image, node_image: What the machines boot.
-        master_type, node_type: How large they are.
-        spot: Whether the workers may be machines that the cloud takes back.
-        network: An existing network to be used.
-        resource_group: An existing group to be used.
-    """
-
-    name: str
-    size: int = 1
-    region: str = ""
-    zones: tuple[str, ...] = ()
-    master_image: str = ""
-    master_type: str = ""
-    node_image: str = ""
-    node_type: str = ""
-    spot: bool = False
-    network: str = ""
-    resource_group: str = ""
-
-
 class Cloud(ABC):
-    """Looks at one account of a cloud, and will make machines there.
+    """Makes and ends machines in one account of a cloud.
 
     A cloud knows no database and no Django: it takes specs and gives reports. One instance
-    serves one account. Every method that asks the cloud bounds each of its calls in time; the
-    supervisor bounds the whole as well, and may cancel it anywhere.
+    serves one account and is closed when it is no longer needed. Every method that asks the cloud
+    bounds each of its calls in time; the supervisor bounds the whole as well, may cancel it
+    anywhere, and may be killed before and after any call. So:
+
+    * every method is idempotent: called again, with the same arguments, after any crash, it goes
+      on where it was, makes nothing twice and leaves nothing that a later look does not find;
+    * everything that is made carries the claim's tags from the call that makes it, never by a
+      second call;
+    * what is long under way in the cloud is not waited for beyond some seconds: a later look or
+      a later call of the same method tells;
+    * the number of calls does not grow with the number of machines, beyond pages of answers.
+
+    What goes wrong is raised as one of :class:`CloudUnavailable` (not reached: says nothing),
+    :class:`CloudThrottled`, :class:`CapacityShort`, :class:`QuotaExceeded`, :class:`CloudDenied`,
+    :class:`NameTaken`, or another :class:`CloudError`, each with its cure as the hint.
     """
 
     name: ClassVar[str]
@@ -107,3 +83,104 @@ class Cloud(ABC):
     @abstractmethod
     async def check(self) -> CheckReport:
         """Look at the account step by step; raises nothing for what it can tell as a step."""
+
+    async def resolve(self, wanted: ClusterSpec) -> Blueprint:
+        """Find out everything that was left open: concrete images, types, zones, shapes.
+
+        Makes nothing. Asked once for a cluster; the answer is kept for its whole life.
+
+        Raises:
+            InvalidValue: An image, a type, a zone or a network does not exist; with the cure.
+        """
+        raise self._only_looks()
+
+    async def preflight(self, claim: Claim, *, size: int) -> tuple[Step, ...]:
+        """What would fail: permission, quota, an image or type that is not there, a taken name.
+
+        Makes nothing.
+
+        Args:
+            claim: The cluster, which need not exist.
+            size: How many machines, the master included.
+
+        Returns:
+            Each thing that was looked at, in order; those that are not well with their cure.
+        """
+        raise self._only_looks()
+
+    async def look(self, claim: Claim) -> Inventory:
+        """All machines of a cluster: one call (and its further pages) while nothing changed."""
+        raise self._only_looks()
+
+    async def prepare(self, claim: Claim, ground: Ground) -> bool:
+        """Make all that machines need: group, network, firewall, key, templates, identities.
+
+        Returns:
+            True when everything stands; False when it is under way: call again.
+
+        Raises:
+            NameTaken: The name belongs to another cluster, of this portal or another one.
+        """
+        raise self._only_looks()
+
+    async def launch(self, claim: Claim, order: Launch) -> Launched:
+        """Give an order; the same order again answers for the same machines.
+
+        Machines of size one disk each, encrypted, deleted with the machine; metadata service v2
+        only; no public address for workers unless the network gives no other way out.
+
+        Raises:
+            CapacityShort: Not one machine is to be had; the order is over and a new one, with
+                another token, may name another zone, type or price.
+            QuotaExceeded: Not one machine is allowed; the order is over.
+        """
+        raise self._only_looks()
+
+    async def terminate(self, claim: Claim, machines: tuple[str, ...]) -> None:
+        """End these machines, by their ids, and what is theirs alone (disk, card, address).
+
+        A request: later looks tell. An id that is gone already is no error.
+        """
+        raise self._only_looks()
+
+    async def stop(self, claim: Claim, machines: tuple[str, ...]) -> None:
+        """Stop machines so that they cost no more than their disks; a request."""
+        raise self._only_looks()
+
+    async def start(self, claim: Claim, machines: tuple[str, ...]) -> None:
+        """Start stopped machines; a request.
+
+        Raises:
+            CapacityShort: There is no room for them at the moment.
+        """
+        raise self._only_looks()
+
+    async def dismantle(self, claim: Claim) -> bool:
+        """Remove everything of a cluster: machines, disks, addresses, network, group, templates.
+
+        Never touches what does not carry the claim's tags: an existing network or group that the
+        cluster was put into stays, with all that others have in it.
+
+        Returns:
+            True when nothing is left; False when it is under way: call again.
+        """
+        raise self._only_looks()
+
+    async def console(self, claim: Claim, machine: str) -> str:
+        """The last of what a machine wrote to its console; "" when there is nothing yet."""
+        raise self._only_looks()
+
+    async def survey(self) -> tuple[Estate, ...]:
+        """All that carries our tags in the account, in every region that the account uses.
+
+        Finds resources also when the cluster's rows are lost, whoever's portal made them.
+        """
+        raise self._only_looks()
+
+    async def close(self) -> None:  # noqa: B027 - most have nothing to give back
+        """Give back connections; the instance is not used any more."""
+
+    def _only_looks(self) -> OceanidError:
+        return UnsupportedCapability(
+            f"{self.title} can only be looked at by this version; it can't make machines."
+        )

@@ -7,6 +7,13 @@ from oceanid.models.cluster import Cluster
 from oceanid.models.delivery import Delivery, DeliveryState, Webhook
 from oceanid.models.event import EventKind, JobEvent
 from oceanid.models.job import Job, JobQuerySet, job_class, job_types, register_job_class
+from oceanid.models.machine import (
+    ClusterEvent,
+    ClusterLaunch,
+    ClusterNode,
+    FoundEstate,
+    PriceTable,
+)
 from oceanid.models.notice import (
     Channel,
     JobWatch,
@@ -37,11 +44,15 @@ __all__ = [
     "Channel",
     "CloudAccount",
     "Cluster",
+    "ClusterEvent",
+    "ClusterLaunch",
+    "ClusterNode",
     "Delivery",
     "DeliveryState",
     "Depth",
     "EventKind",
     "FailureTally",
+    "FoundEstate",
     "Job",
     "JobEvent",
     "JobQuerySet",
@@ -53,6 +64,7 @@ __all__ = [
     "NoticePreference",
     "Outbox",
     "Part",
+    "PriceTable",
     "SavedView",
     "Scheduler",
     "SchedulerEvent",

@@ -30,6 +30,9 @@ class CloudAccount(models.Model):
     report = models.JSONField(_("what a look found"), default=list, editable=False)
     check_wanted_at = models.DateTimeField(null=True, editable=False)
     checked_at = models.DateTimeField(_("looked at"), null=True, editable=False)
+    survey_wanted_at = models.DateTimeField(null=True, editable=False)
+    surveyed_at = models.DateTimeField(_("surveyed at"), null=True, editable=False)
+    survey_problem = models.TextField(blank=True, editable=False)
     health = models.CharField(
         _("health"),
         max_length=4,

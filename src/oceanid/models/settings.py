@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from enum import StrEnum
 
 from django.conf import settings
@@ -36,6 +37,11 @@ class Setting(models.Model):
     )
     default_cluster = models.ForeignKey(
         Cluster, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    identity = models.UUIDField(
+        default=uuid.uuid4,
+        editable=False,
+        help_text="Of the part “cluster”: the portal's, in the tags of all that it makes.",
     )
     changed_at = models.DateTimeField(_("changed"), null=True, editable=False)
     changed_by = models.ForeignKey(

@@ -10,8 +10,9 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from oceanid.clouds.base import AccountSpec, Problems
+from oceanid.clouds.base import Problems
 from oceanid.clouds.registry import cloud_class, title_of
+from oceanid.clouds.specs import AccountSpec
 from oceanid.errors import (
     CloudUnavailable,
     IllegalTransition,

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from django.db import IntegrityError, transaction
 
-from oceanid.clouds.base import ClusterSpec
 from oceanid.clouds.registry import cloud_class
+from oceanid.clouds.specs import ClusterSpec
 from oceanid.errors import CloudMissing, IllegalTransition, InvalidValue, OceanidError
 from oceanid.models import Cluster, Setting
 from oceanid.services import audit

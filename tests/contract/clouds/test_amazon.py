@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from oceanid.clouds import aws
 from oceanid.clouds.aws import AmazonCloud
-from oceanid.clouds.base import AccountSpec, ClusterSpec
+from oceanid.clouds.specs import AccountSpec, ClusterSpec
 from oceanid.specs import CheckReport
 from oceanid.states import Health
 from tests.contract.clouds.certificates import pem_of, private_file, rsa_key

@@ -11,7 +11,7 @@ import pytest
 
 from oceanid.clouds import azure as ours
 from oceanid.clouds.azure import AzureCloud
-from oceanid.clouds.base import AccountSpec, ClusterSpec
+from oceanid.clouds.specs import AccountSpec, ClusterSpec
 from oceanid.specs import CheckReport
 from oceanid.states import Health
 from tests.contract.clouds.arm import CLIENT, SUBSCRIPTION, TENANT, TOKEN, FakeAzure

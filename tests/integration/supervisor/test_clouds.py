@@ -12,7 +12,8 @@ from django.contrib.auth.models import User
 from pytest_django import Settings
 
 from oceanid.clouds import registry
-from oceanid.clouds.base import AccountSpec, Cloud
+from oceanid.clouds.base import Cloud
+from oceanid.clouds.specs import AccountSpec
 from oceanid.models import AuditEvent, CloudAccount
 from oceanid.services import accounts
 from oceanid.specs import CheckReport
