@@ -1,0 +1,1 @@
+"""Emulated clouds, and machines for them that really boot."""
