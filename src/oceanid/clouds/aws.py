@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 from oceanid.clouds.base import Cloud, Problems
 from oceanid.clouds.keyfiles import public_half
 from oceanid.clouds.looking import Look, looked
-from oceanid.clouds.specs import ClusterSpec
+from oceanid.clouds.specs import ClusterSpec, KeyFile
 from oceanid.clouds.threads import in_thread
 from oceanid.clouds.values import Form, misformed
 from oceanid.errors import CloudError, CloudUnavailable, InvalidValue
@@ -126,6 +126,12 @@ class AmazonCloud(Cloud):
                 "Amazon has no resource groups that machines are in.", hint="Leave this empty."
             )
         return found
+
+    @classmethod
+    def ssh_key(cls, config: Mapping[str, Any], secrets: Mapping[str, str]) -> KeyFile | None:
+        """The file that Key Location names."""
+        path = str(config.get("key_location") or "")
+        return KeyFile(path, public_half(path)) if path else None
 
     async def check(self) -> CheckReport:
         """Whether the key is Amazon's, of the account that was typed, and finds the key pair."""

@@ -10,9 +10,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from oceanid.clouds.base import Cloud, Problems
-from oceanid.clouds.keyfiles import certificate, expired
+from oceanid.clouds.keyfiles import certificate, expired, public_half
 from oceanid.clouds.looking import Look, looked
-from oceanid.clouds.specs import ClusterSpec
+from oceanid.clouds.specs import ClusterSpec, KeyFile
 from oceanid.clouds.threads import in_thread
 from oceanid.clouds.values import Form, misformed, uuid_form
 from oceanid.errors import CloudError, CloudUnavailable, InvalidValue
@@ -119,6 +119,13 @@ class AzureCloud(Cloud):
                 "A zone is not one of Azure's.", hint="They are numbers: 1, 2, 3."
             )
         return found
+
+    @classmethod
+    def ssh_key(cls, config: Mapping[str, Any], secrets: Mapping[str, str]) -> KeyFile | None:
+        """The RSA key in the file that Certificate Path names."""
+        path = str(config.get("certificate_path") or "")
+        password = secrets.get("certificate_password", "")
+        return KeyFile(path, public_half(path, password), password) if path else None
 
     async def check(self) -> CheckReport:
         """Whether the certificate opens the tenant, and the subscription can be read."""

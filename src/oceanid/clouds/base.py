@@ -14,9 +14,12 @@ from oceanid.clouds.specs import (
     Estate,
     Ground,
     Inventory,
+    KeyFile,
     Launch,
     Launched,
 )
+from oceanid.clouds.userdata import rendered
+from oceanid.clouds.userdata.plans import MasterPlan, WorkerPlan
 from oceanid.errors import OceanidError, UnsupportedCapability
 from oceanid.specs import CheckReport, Step
 
@@ -51,6 +54,10 @@ class Cloud(ABC):
     title: ClassVar[str]
     """What a person reads."""
 
+    engine: ClassVar[str] = "htcondor"
+    """The engine, by its entry point, whose pool runs on the machines of a cluster: its class
+    gives the :class:`~oceanid.engines.pools.Pool`, its name goes into the scheduler's record."""
+
     def __init__(self, account: AccountSpec) -> None:
         self.account = account
 
@@ -79,6 +86,24 @@ class Cloud(ABC):
     def cluster_problems(cls, wanted: ClusterSpec) -> Problems:
         """What of a cluster's values this cloud can't mean, found without asking it."""
         return {}
+
+    @classmethod
+    def ssh_key(cls, config: Mapping[str, Any], secrets: Mapping[str, str]) -> KeyFile | None:
+        """The account's own SSH key, which opens the masters of clusters that have none of their
+        own; None when the account names none.
+
+        Raises:
+            InvalidValue: It names one that can't be used.
+        """
+        return None
+
+    def scheduler_options(self) -> Mapping[str, Any]:
+        """Options of a master's scheduler record beside its host, account and keys."""
+        return {}
+
+    def user_data(self, plan: MasterPlan | WorkerPlan) -> str:
+        """What a machine of this plan boots with; cloud-init's, where nothing else is said."""
+        return rendered(plan)
 
     @abstractmethod
     async def check(self) -> CheckReport:

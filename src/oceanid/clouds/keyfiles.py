@@ -77,8 +77,12 @@ def read_private(path_text: str) -> bytes:
         os.close(descriptor)
 
 
-def public_half(path_text: str) -> str:
+def public_half(path_text: str, password: str = "") -> str:
     """The public half of an SSH private key, as in ``authorized_keys``, without a comment.
+
+    Args:
+        path_text: The file.
+        password: What opens it, "" when it is open.
 
     Raises:
         InvalidValue: The file can't be used (see :func:`read_private`), or is no such key.
@@ -86,7 +90,7 @@ def public_half(path_text: str) -> str:
     data = read_private(path_text)
     load = load_ssh_private_key if b"BEGIN OPENSSH PRIVATE" in data else load_pem_private_key
     try:
-        key = load(data, None)
+        key = load(data, password.encode() or None)
         return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
     except TypeError as problem:
         raise InvalidValue(

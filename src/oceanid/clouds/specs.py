@@ -58,6 +58,21 @@ class ClusterSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyFile:
+    """An SSH key of an account, in a file on the portal's machine.
+
+    Args:
+        path: The private key's file.
+        public_key: Its public half, as in ``authorized_keys``.
+        passphrase: What opens it; "" when it is open.
+    """
+
+    path: str
+    public_key: str
+    passphrase: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Shape:
     """How large machines of one type are.
 

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, ClassVar
 
+from oceanid.engines.pools import Pool
+from oceanid.errors import UnsupportedCapability
 from oceanid.specs import (
     BatchSpec,
     Capability,
@@ -51,6 +53,20 @@ class Engine(ABC):
         """An empty string when this machine can use the engine, else what is missing and
         how to get it."""
         return ""
+
+    @classmethod
+    def pool(cls, config: Mapping[str, Any], secrets: Mapping[str, str]) -> Pool:
+        """The pool of a cluster, by way of its master; not opened yet.
+
+        Args:
+            config: Options as in a scheduler record's: ``host``, ``host_key``, ``key_path`` …;
+                ``user`` is the master's account that keeps the pool, not the one that jobs run as.
+            secrets: The secrets that go with them.
+
+        Raises:
+            UnsupportedCapability: The engine can't run on a cloud's machines.
+        """
+        raise UnsupportedCapability(f"{cls.title} can't run on the machines of a cloud.")
 
     async def open(self) -> None:  # noqa: B027 - an engine may have nothing to open
         """Make ready: directories, connections. Idempotent."""

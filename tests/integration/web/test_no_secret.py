@@ -31,7 +31,14 @@ from django.utils import timezone
 from oceanid.clouds.aws import AmazonCloud
 from oceanid.errors import OceanidError
 from oceanid.fields import EncryptedJSONField
-from oceanid.models import AuditEvent, CloudAccount, Cluster, Scheduler, Webhook
+from oceanid.models import (
+    AuditEvent,
+    CloudAccount,
+    Cluster,
+    ClusterLaunch,
+    Scheduler,
+    Webhook,
+)
 from oceanid.services import accounts, clusters, scheduler_health, site_settings
 from tests.integration.web.conftest import MakeJob
 
@@ -96,6 +103,27 @@ def _webhook(boss: User) -> list[str]:
     Webhook.objects.create(
         user=boss, url="https://example.org/", secret={"key": secret}, created_at=now
     )
+    return [secret]
+
+
+@plants("cluster.secrets")
+def _cluster(boss: User) -> list[str]:
+    secrets = {name: f"Xk9-{name} “ü”" for name in ("host_key", "ssh_key")}
+    account = CloudAccount.objects.get(name="ours")
+    Cluster.objects.create(
+        account=account, name="secret", wanted="RUN", state="RUN", secrets=secrets,
+        blueprint={"region": "eu-central-1"},
+    )  # fmt: skip
+    return list(secrets.values())
+
+
+@plants("clusterlaunch.secrets")
+def _launch(boss: User) -> list[str]:
+    secret = "Xk9-a-worker's-token"
+    ClusterLaunch.objects.create(
+        cluster=Cluster.objects.get(name="secret"), role="WOR", count=3, ordered_at=timezone.now(),
+        secrets={"user_data": f"#cloud-config\n# {secret}\n"},
+    )  # fmt: skip
     return [secret]
 
 
