@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from oceanid.models import EventKind, Outbox, Subject
@@ -21,6 +22,32 @@ COLUMNS = ("subject", "subject_id", "attempt", "before", "after", "at", "message
 MESSAGE_LENGTH = 500
 OF_JOBS = frozenset({*(state.value for state in JOB_FINAL), JobState.HELD.value})
 """The states of jobs that somebody is told of when they come."""
+
+
+class ClusterNews(StrEnum):
+    """What people are told of a cluster; each with the words that they read."""
+
+    RUNNING = "RUN"
+    DEGRADED = "DEG"
+    FAILED = "FAI"
+    RECOVERED = "OK"
+    BUDGET = "BUD"
+    IDLE = "IDL"
+
+    @property
+    def word(self) -> str:
+        """As a person reads it."""
+        return CLUSTER_WORDS[self]
+
+
+CLUSTER_WORDS = {
+    ClusterNews.RUNNING: "Running",
+    ClusterNews.DEGRADED: "Needs attention",
+    ClusterNews.FAILED: "Failed",
+    ClusterNews.RECOVERED: "Well again",
+    ClusterNews.BUDGET: "Budget reached",
+    ClusterNews.IDLE: "Stopped, for it was idle",
+}
 
 
 def of_jobs(events: Sequence[Event]) -> None:
@@ -49,5 +76,12 @@ def of_scheduler(
         Subject.SCHEDULER.value, scheduler_id, 0, before.value, after.value, at,
         message[:MESSAGE_LENGTH],
     )  # fmt: skip
+    insert_many(Outbox, COLUMNS, [row])
+    wake(NOTICE)
+
+
+def of_cluster(cluster_id: int, news: ClusterNews, at: datetime, message: str) -> None:
+    """Tell what happened to a cluster; in the transaction in which it is written down."""
+    row = (Subject.CLUSTER.value, cluster_id, 0, "", news.value, at, message[:MESSAGE_LENGTH])
     insert_many(Outbox, COLUMNS, [row])
     wake(NOTICE)

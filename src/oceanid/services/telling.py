@@ -21,7 +21,7 @@ from oceanid.models import (
     Subject,
     Webhook,
 )
-from oceanid.services import policy, preferences
+from oceanid.services import policy, preferences, telling_clusters
 from oceanid.services.preferences import Preference
 from oceanid.services.schedulers import groups_of
 from oceanid.states import JOB_FINAL, Health, JobState, Wanted
@@ -92,6 +92,7 @@ def gather(changes: Sequence[Outbox]) -> Gathered:
                 channels |= preference.of(NoticeKind.WATCHED)
             addressed.append((people[user_id], channels, item))
     addressed += _of_schedulers(changes)
+    addressed += telling_clusters.addressed(changes)
     hooks = _hooks({user.pk for user, channels, _item in addressed if Channel.WEBHOOK in channels})
     for user, channels, item in addressed:
         for target in _targets(user, channels, hooks):

@@ -92,7 +92,18 @@ def address_of(item: Mapping[str, Any]) -> str:
         return _absolute("job", item["id"])
     if item["subject"] == Subject.WEBHOOK:
         return _absolute("webhook", item["id"])
+    if item["subject"] == Subject.CLUSTER:
+        base, path = conf.current().base_url.rstrip("/"), cluster_path(item["id"])
+        return base + path if base and path else ""
     return _absolute("jobs")
+
+
+def cluster_path(key: int) -> str:
+    """The path of a cluster's page; "" in a site without our admin."""
+    try:
+        return reverse("admin:oceanid_cluster_watch", args=[key])
+    except NoReverseMatch:
+        return ""
 
 
 def _change(item: Mapping[str, Any]) -> dict[str, Any]:

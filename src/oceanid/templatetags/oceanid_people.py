@@ -21,6 +21,9 @@ TONES = {
     "OK": "done",
     "DEG": "held",
     "DOWN": "bad",
+    "FAI": "bad",
+    "BUD": "held",
+    "IDL": "stop",
     DeliveryState.OPEN: "quiet",
     DeliveryState.WAITING: "wait",
     DeliveryState.SENT: "done",
@@ -78,6 +81,8 @@ def item_url(item: Mapping[str, Any]) -> str:
         return reverse("oceanid:job", args=[item["id"]])
     if item["subject"] == Subject.WEBHOOK:
         return reverse("oceanid:webhook", args=[item["id"]])
+    if item["subject"] == Subject.CLUSTER:
+        return messages.cluster_path(item["id"])
     return ""
 
 

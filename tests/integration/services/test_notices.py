@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -16,6 +16,9 @@ from pytest_django import Settings
 
 from oceanid.errors import IllegalTransition, InvalidSpecification, LeaseLost, NotFound
 from oceanid.models import (
+    CloudAccount,
+    Cluster,
+    ClusterEvent,
     Delivery,
     EventKind,
     Job,
@@ -395,6 +398,57 @@ def test_a_scheduler_is_told_of_to_those_who_may_use_it(ann: User, bob: User, ho
     notices.fan_out(hold)
     assert words(ann) == [("pool", "Unreachable")]
     assert words(bob) == []
+
+
+@pytest.fixture
+def alps(db: None) -> Cluster:
+    account = CloudAccount.objects.create(cloud="amazon", name="Ours")
+    return Cluster.objects.create(account=account, name="alps")
+
+
+def permit(user: User, codename: str) -> None:
+    user.user_permissions.add(
+        Permission.objects.get(content_type__app_label="oceanid", codename=codename)
+    )
+
+
+@pytest.mark.parametrize("news", list(outbox.ClusterNews))
+def test_news_of_a_cluster_concern_who_runs_it(
+    news: outbox.ClusterNews, alps: Cluster, ann: User, bob: User, hold: Hold
+) -> None:
+    eve, admin = User.objects.create_user("eve"), User.objects.create_superuser("root")
+    permit(ann, "run_cluster"), permit(bob, "view_cluster")
+    now = timezone.now()
+    ClusterEvent.objects.create(cluster=alps, kind="create", at=now, message="", actor=ann)
+    ClusterEvent.objects.create(cluster=alps, kind="resize", at=now, message="", actor=eve)
+    outbox.of_cluster(alps.pk, news, now, "<b>It says so.</b>")
+    notices.fan_out(hold)
+    assert words(ann) == words(admin) == [("alps", news.word)]
+    assert words(bob) == [], "it never touched it"
+    assert words(eve) == [], "it may not see clusters any more"
+    item = Notice.objects.get(user=ann).only
+    assert item is not None and item["message"] == "<b>It says so.</b>"
+    assert not Outbox.objects.exists()
+
+
+def test_who_wants_to_know_of_clusters_is_told_of_all_and_who_does_not_of_none(
+    alps: Cluster, ann: User, bob: User, hold: Hold
+) -> None:
+    permit(ann, "view_cluster"), permit(bob, "run_cluster")
+    now = timezone.now()
+    ClusterEvent.objects.create(cluster=alps, kind="create", at=now, message="", actor=bob)
+    wants(ann, "cluster", channels=("page",)), wants(bob, "done", channels=("page",))
+    outbox.of_cluster(alps.pk, outbox.ClusterNews.FAILED, now, "x" * 900)
+    notices.fan_out(hold)
+    assert words(ann) == [("alps", "Failed")] and words(bob) == []
+
+
+def test_a_cluster_that_is_gone_is_told_of_no_more(alps: Cluster, hold: Hold) -> None:
+    admin = User.objects.create_superuser("root")
+    outbox.of_cluster(alps.pk, outbox.ClusterNews.IDLE, timezone.now(), "")
+    alps.delete()
+    notices.fan_out(hold)
+    assert words(admin) == [] and not Outbox.objects.exists()
 
 
 @pytest.mark.parametrize(
