@@ -283,6 +283,50 @@ class ClusterState(StrEnum):
     FAILED = "FAI"
 
 
+_MOVING: Final = frozenset(
+    {
+        ClusterState.RUNNING,
+        ClusterState.RESIZING,
+        ClusterState.DEGRADED,
+        ClusterState.FAILED,
+        ClusterState.STARTING,
+        ClusterState.STOPPING,
+        ClusterState.STOPPED,
+        ClusterState.DELETING,
+    }
+)
+_STILL: Final = frozenset(
+    {
+        ClusterState.CREATING,
+        ClusterState.FAILED,
+        ClusterState.STOPPED,
+        ClusterState.DELETING,
+    }
+)
+CLUSTER_MOVES: Final = MappingProxyType(
+    {
+        ClusterState.PREPARED: _STILL,
+        ClusterState.CREATING: _MOVING - {ClusterState.STARTING},
+        ClusterState.FAILED: (_MOVING | {ClusterState.CREATING}) - {ClusterState.FAILED},
+        ClusterState.STOPPED: (_STILL | {ClusterState.STARTING, ClusterState.STOPPING})
+        - {ClusterState.STOPPED},
+        # What is being deleted is never anything else again.
+        ClusterState.DELETING: frozenset[ClusterState](),
+    }
+    | {
+        state: _MOVING - {state}
+        for state in (
+            ClusterState.RUNNING,
+            ClusterState.RESIZING,
+            ClusterState.DEGRADED,
+            ClusterState.STOPPING,
+            ClusterState.STARTING,
+        )
+    }
+)
+"""Where a cluster may go from each state, by what its supervisor finds."""
+
+
 class Health(StrEnum):
     """How a scheduler answers; never says anything about a job."""
 
@@ -305,3 +349,8 @@ def task_can_move(before: TaskState, after: TaskState) -> bool:
 def node_can_move(before: NodeState, after: NodeState) -> bool:
     """Whether the transition table lets a node go from one state to another."""
     return after in NODE_MOVES[before]
+
+
+def cluster_can_move(before: ClusterState, after: ClusterState) -> bool:
+    """Whether the transition table lets a cluster go from one state to another."""
+    return after in CLUSTER_MOVES[before]

@@ -88,6 +88,12 @@ class Cloud(ABC):
         return {}
 
     @classmethod
+    def cluster_defaults(cls, config: Mapping[str, Any]) -> ClusterSpec:
+        """What a cluster of an account gets where nothing is said, as far as that is known without
+        asking the cloud: region and types, for a plan to reckon with."""
+        return ClusterSpec(name="")
+
+    @classmethod
     def ssh_key(cls, config: Mapping[str, Any], secrets: Mapping[str, str]) -> KeyFile | None:
         """The account's own SSH key, which opens the masters of clusters that have none of their
         own; None when the account names none.

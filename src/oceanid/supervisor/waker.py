@@ -17,6 +17,7 @@ from oceanid import conf
 from oceanid.models import (
     AuditEvent,
     BulkAction,
+    ClusterEvent,
     Delivery,
     JobEvent,
     Outbox,
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 _TOPICS = {
     AuditEvent._meta.db_table: (CLOUD, BULK),
     BulkAction._meta.db_table: (BULK,),
+    ClusterEvent._meta.db_table: (CLOUD,),
     Delivery._meta.db_table: (NOTICE,),
     JobEvent._meta.db_table: (WORK,),
     Outbox._meta.db_table: (NOTICE,),
