@@ -104,6 +104,34 @@ async def there(engine: Any, script: str) -> str:
     return done.checked(script).decode()
 
 
+class Gate:
+    """What tasks wait behind until a test lets them go on, however slow the machine.
+
+    Args:
+        folder: One that every node sees.
+        name: Which, where there are several.
+    """
+
+    def __init__(self, folder: Path, name: str = "gate") -> None:
+        self._open = folder / f"{name}-is-open"
+        self.line = f"until [ -e {self._open} ]; do sleep 0.2; done"
+        """The line of shell that waits."""
+
+    def open(self) -> None:
+        """Let them go on."""
+        self._open.touch()
+
+
+async def hide_log(engine: Any) -> None:
+    """Take the event log away; what HTCondor says meanwhile begins a new one."""
+    await there(engine, "mkdir gone; mv log/* gone || :")
+
+
+async def bring_log_back(engine: Any) -> None:
+    """Bring the event log back beside what was begun meanwhile, so that no event is lost."""
+    await there(engine, 'for f in gone/*; do mv "$f" "log/${f#gone/}.old"; done; rmdir gone')
+
+
 def record(spool: Path, uuid: UUID | None = None, **config: object) -> SchedulerSpec:
     """A scheduler record."""
     return SchedulerSpec(uuid or uuid4(), "pool", str(spool), config)

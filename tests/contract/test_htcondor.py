@@ -19,7 +19,6 @@ class _OnAPool(EngineContract):
     timeout_s = 150.0
     overrun_s = 600.0  # HTCondor looks once a minute
     rounds = 3
-    pause_s = 6.0
     uuid: UUID
 
     @pytest.fixture

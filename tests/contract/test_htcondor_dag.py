@@ -11,7 +11,7 @@ from oceanid.engines.testing import Bench
 from oceanid.specs import Command, Found, Verb
 from oceanid.states import NodeState, TaskState
 from tests.contract import dags
-from tests.contract.condor import HereEngine, on_pool, there
+from tests.contract.condor import Gate, HereEngine, bring_log_back, hide_log, on_pool, there
 from tests.contract.dags import Workflow
 
 pytestmark = pytest.mark.condor
@@ -158,11 +158,16 @@ def test_a_category_runs_only_so_many_nodes_at_once_and_dir_is_where_files_go(fo
     busy = folder / "busy"
     busy.mkdir()
     busy.chmod(0o777)
+    # Each waits for another beside it, as long as one may still come, and then for one too many.
+    script = (
+        f"touch {busy}/$OCEANID_KEY; echo x >> {folder}/begun; "
+        f"until [ $(ls {busy} | wc -l) -ge 2 ] || [ $(wc -l < {folder}/begun) = 6 ]; "
+        f"do sleep 0.2; done; sleep 2; ls {busy} | wc -l; rm {busy}/$OCEANID_KEY; "
+        "echo $OCEANID_KEY > key.txt"
+    )
     for number in range(6):
         flow.add(
-            f"n{number}",
-            f"touch {busy}/$OCEANID_KEY; ls {busy} | wc -l; sleep 2; rm {busy}/$OCEANID_KEY; "
-            "echo $OCEANID_KEY > key.txt",
+            f"n{number}", script,
             category="few ; $(x)", tasks={"initialdir": f"{folder}/of n{number}"},
             directory=f"{folder}/of n{number}", priority=number,
         )  # fmt: skip
@@ -312,9 +317,9 @@ def test_a_large_workflow_is_a_few_commands(folder: Path) -> None:
 def test_a_submission_whose_answer_was_lost_is_found_again_and_a_killed_dagman_recovers(
     folder: Path,
 ) -> None:
-    flow = Workflow(folder)
+    flow, gate = Workflow(folder), Gate(folder)
     flow.add("A", f"echo A >> {folder}/ran", before="true")
-    flow.add("B", *[f"echo B >> {folder}/ran; sleep 8"] * 2, parents=("A",))
+    flow.add("B", *[f"echo B >> {folder}/ran; {gate.line}"] * 2, parents=("A",))
     flow.add("C", f"echo C >> {folder}/ran", parents=("B",))
 
     async def scenario(bench: Bench) -> None:
@@ -325,15 +330,17 @@ def test_a_submission_whose_answer_was_lost_is_found_again_and_a_killed_dagman_r
         await there(bench.engine, f"rm b/{batch.batch}/answer")
         found = (await bench.engine.settle(batch)).handle
         assert found is not None and found.data["clusters"] == handle.data["clusters"]
+        await hide_log(bench.engine)
         await there(
             bench.engine,
-            f"rm b/{batch.batch}/answer; mkdir gone; mv log/* gone; "
+            f"rm b/{batch.batch}/answer; "
             f"for p in /proc/[0-9]*; do [ $(readlink $p/cwd) != $PWD/b/{batch.batch} ] || "
             "kill -9 ${p#/proc/}; done 2>/dev/null; :",
         )
         found = (await bench.engine.settle(batch)).handle
         assert found is not None and found.data["clusters"] == handle.data["clusters"]
-        await there(bench.engine, "mv gone/* log; rmdir gone")
+        await bring_log_back(bench.engine)
+        gate.open()
         seen = await bench.ends(batch)
         assert {each.state for each in seen.values()} == {TaskState.COMPLETE}, seen
         assert (folder / "ran").read_text().split() == ["A", "B", "B", "C"]

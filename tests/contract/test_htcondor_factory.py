@@ -15,7 +15,7 @@ from oceanid.engines.htcondor.describe import FACTORY
 from oceanid.engines.testing import Bench, shell
 from oceanid.specs import BatchSpec, Command, Found, Handle, TaskSpec, Verb
 from oceanid.states import TaskState
-from tests.contract.condor import HereEngine, Pool, record, remove
+from tests.contract.condor import Gate, HereEngine, Pool, record, remove
 
 pytestmark = pytest.mark.condor
 Scenario = Callable[[Bench], Awaitable[None]]
@@ -195,13 +195,16 @@ def test_few_values_that_differ_come_as_they_were_given(folder: Path) -> None:
 
 
 def test_some_of_them_are_paused_at_once_and_the_others_run(folder: Path) -> None:
+    gate = Gate(folder)
+
     async def scenario(bench: Bench) -> None:
         count = FACTORY[0] + 50
-        batch = bench.batch(*[shell("sleep 1", folder)] * count)
+        batch = bench.batch(*[shell(gate.line, folder)] * count)
         handle = await bench.engine.submit(batch)
         some = (0, 60, count - 2, count - 1)
         await bench.engine.command([Command(Verb.PAUSE, handle, some)])
         await until(bench, batch, dict.fromkeys(some, TaskState.PAUSED))
+        gate.open()
         rest = set(range(count)) - set(some)
         await until(bench, batch, dict.fromkeys(rest, TaskState.COMPLETE))
         await bench.engine.command([Command(Verb.RESUME, Handle(batch.batch, handle.data), some)])

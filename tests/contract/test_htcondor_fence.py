@@ -15,7 +15,15 @@ from oceanid.errors import EngineError
 from oceanid.specs import BatchSpec, Found, TaskSpec
 from oceanid.states import TaskState
 from tests.contract import dags
-from tests.contract.condor import EnteringShell, HereEngine, Pool, on_pool, there
+from tests.contract.condor import (
+    EnteringShell,
+    HereEngine,
+    Pool,
+    bring_log_back,
+    hide_log,
+    on_pool,
+    there,
+)
 
 pytestmark = pytest.mark.condor
 
@@ -152,9 +160,9 @@ def test_parts_that_have_left_the_queue_are_not_submitted_again(
             await bench.engine.submit(batch)
         for proc in (0, 2, 4):
             await bench.until(batch, proc, TaskState.COMPLETE)
-        await there(bench.engine, "mkdir gone; mv log/* gone")
+        await hide_log(bench.engine)
         assert (await bench.engine.settle(batch)).found is Found.SUBMITTED
-        await there(bench.engine, "mv log/* gone/new; mv gone/* log; rmdir gone")
+        await bring_log_back(bench.engine)
         await each_ran_once(bench, batch, folder)
 
     on_pool(folder, scenario, make=Breaking)
@@ -231,7 +239,7 @@ def test_a_factory_that_has_made_no_job_yet_is_found_in_the_queue(
         breaks("killed-after", 1)
         with pytest.raises(EngineError):
             await bench.engine.submit(batch)
-        await there(bench.engine, "mkdir gone; mv log/* gone || :")
+        await hide_log(bench.engine)
         told = await bench.engine.settle(batch)
         assert told.handle is not None and told.handle.data["size"] == 20
         await there(bench.engine, f"condor_rm -constraint 'OceanidBatch == \"{batch.batch}\"' || :")

@@ -12,7 +12,7 @@ from oceanid.engines.htcondor import HTCondorEngine, watcher
 from oceanid.engines.testing import Bench, shell
 from oceanid.specs import Found, ObservationBatch, Transfer
 from oceanid.states import TaskState
-from tests.contract.condor import HereEngine, on_pool, there
+from tests.contract.condor import Gate, HereEngine, bring_log_back, hide_log, on_pool, there
 
 pytestmark = pytest.mark.condor
 
@@ -69,19 +69,24 @@ def test_a_huge_array_is_materialised_little_by_little(folder: Path) -> None:
 
 
 def test_a_submission_whose_answer_was_lost_is_found_again(folder: Path) -> None:
+    gate = Gate(folder)
+
     async def scenario(bench: Bench) -> None:
-        batch = bench.batch(shell("sleep 5", folder), shell("sleep 5", folder))
+        batch = bench.batch(*[shell(gate.line, folder)] * 2)
         handle = await bench.engine.submit(batch)
         await there(bench.engine, f"rm b/{batch.batch}/answer")
         told = await bench.engine.settle(batch)
         assert told.found is Found.SUBMITTED
         assert told.handle is not None
         assert told.handle.data["clusters"] == handle.data["clusters"]
-        await there(
-            bench.engine, f"rm b/{batch.batch}/answer; rm -rf gone; mkdir gone; mv log/* gone"
-        )
-        assert (await bench.engine.settle(batch)).found is Found.SUBMITTED
-        await there(bench.engine, "mv gone/* log; rmdir gone")
+        await there(bench.engine, f"rm b/{batch.batch}/answer")
+        await hide_log(bench.engine)
+        told = await bench.engine.settle(batch)
+        assert told.found is Found.SUBMITTED, "the queue has it, whatever became of the log"
+        assert told.handle is not None
+        assert told.handle.data["clusters"] == handle.data["clusters"]
+        await bring_log_back(bench.engine)
+        gate.open()
         seen = await bench.ends(batch)
         assert {each.state for each in seen.values()} == {TaskState.COMPLETE}
 
@@ -89,14 +94,16 @@ def test_a_submission_whose_answer_was_lost_is_found_again(folder: Path) -> None
 
 
 def test_while_a_submission_holds_the_lock_its_fate_is_unknown(folder: Path) -> None:
+    gate = Gate(folder)
+
     async def scenario(bench: Bench) -> None:
         batch = bench.batch(shell("true", folder))
-        holding = asyncio.create_task(
-            there(bench.engine, f"exec 9>>lock/{batch.batch}; flock 9; touch held; sleep 8")
-        )
+        hold = f"exec 9>>lock/{batch.batch}; flock 9; touch held; {gate.line}"
+        holding = asyncio.create_task(there(bench.engine, hold))
         while "held" not in await there(bench.engine, "ls"):
             await asyncio.sleep(0.1)
         assert (await bench.engine.settle(batch)).found is Found.UNKNOWN
+        gate.open()
         await holding
         assert (await bench.engine.settle(batch)).found is Found.NEVER
 
@@ -104,20 +111,24 @@ def test_while_a_submission_holds_the_lock_its_fate_is_unknown(folder: Path) -> 
 
 
 def test_a_log_that_is_moved_and_cut_costs_no_end(folder: Path) -> None:
+    moved, cut = Gate(folder, "moved"), Gate(folder, "cut")
+
     async def scenario(bench: Bench) -> None:
-        first = bench.batch(*[shell("sleep 4", folder)] * 3)
+        first = bench.batch(*[shell(moved.line, folder)] * 3)
         handle = await bench.engine.submit(first)
         await bench.until(first, 2, TaskState.RUNNING)
         await there(bench.engine, 'cd log; for f in *; do mv "$f" "$f.old"; done')
         second = bench.batch(shell("true", folder))
         await bench.engine.submit(second)
         await bench.ends(second)
+        moved.open()
         seen = await bench.ends(first)
         assert {each.state for each in seen.values()} == {TaskState.COMPLETE}
-        third = bench.batch(shell("sleep 3", folder))
+        third = bench.batch(shell(cut.line, folder))
         await bench.engine.submit(third)
         await bench.until(third, 0, TaskState.RUNNING)
         await there(bench.engine, "for f in log/*; do : > $f; printf 'torn (00' >> $f; done")
+        cut.open()
         assert (await bench.ends(third))[0].state is TaskState.COMPLETE
         told = (await bench.engine.reconcile([handle])).observations
         assert len(told) == 3

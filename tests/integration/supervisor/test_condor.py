@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from oceanid.jobs import JobManager
 from oceanid.models import Batch, Scheduler
 from oceanid.services.paths import job_dir
 from oceanid.states import JobState
-from tests.contract.condor import Pool
+from tests.contract.condor import Gate, Pool, remove
 from tests.integration.running import eventually
 from tests.integration.supervisor.house import Running, reaches
 
@@ -26,6 +26,14 @@ Shell = Callable[..., Any]
 def pool(_house: None) -> Scheduler:
     """The pool as an administrator's record."""
     return Scheduler.objects.create(name="pool", engine="htcondor", config=Pool.running().ssh)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that every node of the pool sees."""
+    made = Pool.running().folder()
+    yield made
+    remove(made)
 
 
 @pytest.fixture
@@ -176,9 +184,10 @@ def test_what_the_pool_itself_has_against_a_job_is_told(
 
 
 def test_what_a_job_uses_is_told_while_it_runs_and_at_its_end(
-    supervisor: Running, on_pool: Shell
+    supervisor: Running, on_pool: Shell, folder: Path
 ) -> None:
-    job = on_pool("head -c 30000000 /dev/zero >big; sleep 60", transfer_output_files=[])
+    gate = Gate(folder)
+    job = on_pool(f"head -c 30000000 /dev/zero >big; {gate.line}", transfer_output_files=[])
     job.execute()
     reaches(job, JobState.RUNNING, within_s=60)
     task = job.tasks.get()
@@ -187,8 +196,9 @@ def test_what_a_job_uses_is_told_while_it_runs_and_at_its_end(
         task.refresh_from_db()
         return bool(task.peak_memory_mib is not None and task.host)
 
-    eventually(known, within_s=60, what="its memory while it runs")
+    eventually(known, within_s=120, what="its memory while it runs")
     assert task.state == "RUN"
+    gate.open()
     assert job.wait(120) == "Complete"
     task.refresh_from_db()
     assert task.disk_mib is not None

@@ -29,9 +29,6 @@ class ContractBase:
     rounds: ClassVar[int] = 10
     """How often a race is run."""
 
-    pause_s: ClassVar[float] = 0.5
-    """How long a task lasts that is to be paused before it ends."""
-
     overrun_s: ClassVar[float] = 60.0
     """How long a task would last that is to be ended for its wall time of a second."""
 

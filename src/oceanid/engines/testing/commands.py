@@ -20,7 +20,7 @@ class CommandContract(ContractBase):
 
     def test_stop_ends_a_task_and_may_be_repeated(self, tmp_path: Path) -> None:
         async def scenario(bench: Bench) -> None:
-            batch = bench.batch(shell("sleep 60", tmp_path), shell("sleep 60", tmp_path))
+            batch = bench.batch(shell("sleep 600", tmp_path), shell("sleep 600", tmp_path))
             handle = await bench.engine.submit(batch)
             await bench.until(batch, 0, TaskState.RUNNING)
             stop = Command(Verb.STOP, handle)
@@ -36,7 +36,7 @@ class CommandContract(ContractBase):
 
     def test_stop_of_one_task_leaves_the_others(self, tmp_path: Path) -> None:
         async def scenario(bench: Bench) -> None:
-            batch = bench.batch(shell("sleep 60", tmp_path), shell("sleep 0.1", tmp_path))
+            batch = bench.batch(shell("sleep 600", tmp_path), shell("sleep 0.1", tmp_path))
             handle = await bench.engine.submit(batch)
             await bench.until(batch, 0, TaskState.RUNNING)
             await bench.engine.command([Command(Verb.STOP, handle, (0,))])
@@ -49,11 +49,13 @@ class CommandContract(ContractBase):
     def test_pause_and_resume_stop_and_go_and_may_be_repeated(self, tmp_path: Path) -> None:
         async def scenario(bench: Bench) -> None:
             self.needs(bench.engine, Capability.PAUSE)
-            batch = bench.batch(shell(f"sleep {self.pause_s}", tmp_path))
+            go = tmp_path / "go"
+            batch = bench.batch(shell(f"until [ -e '{go}' ]; do sleep 0.1; done", tmp_path))
             handle = await bench.engine.submit(batch)
             await bench.until(batch, 0, TaskState.RUNNING)
             await bench.engine.command([Command(Verb.PAUSE, handle)] * 2)
             await bench.until(batch, 0, TaskState.PAUSED)
+            go.touch()
             await bench.engine.command([Command(Verb.RESUME, handle)] * 2)
             seen = await bench.ends(batch)
             assert seen[0].state is TaskState.COMPLETE
@@ -66,7 +68,7 @@ class CommandContract(ContractBase):
     def test_a_paused_task_can_be_stopped(self, tmp_path: Path) -> None:
         async def scenario(bench: Bench) -> None:
             self.needs(bench.engine, Capability.PAUSE)
-            batch = bench.batch(shell("sleep 60", tmp_path))
+            batch = bench.batch(shell("sleep 600", tmp_path))
             handle = await bench.engine.submit(batch)
             await bench.until(batch, 0, TaskState.RUNNING)
             await bench.engine.command([Command(Verb.PAUSE, handle)])

@@ -44,7 +44,7 @@ class FenceContract(ContractBase):
 
     def test_settle_finds_what_was_submitted(self, tmp_path: Path) -> None:
         async def scenario(bench: Bench) -> None:
-            batch = bench.batch(shell("sleep 60", tmp_path))
+            batch = bench.batch(shell("sleep 600", tmp_path))
             handle = await bench.engine.submit(batch)
             told = await bench.engine.settle(batch)
             assert (told.found, told.handle) == (Found.SUBMITTED, handle)

@@ -88,7 +88,7 @@ class FileContract(ContractBase):
         async def scenario(bench: Bench) -> None:
             self.needs(bench.engine, Capability.TAIL)
             out = str(tmp_path / "out")
-            batch = bench.batch(shell("echo hello world; sleep 60", tmp_path, stdout=out))
+            batch = bench.batch(shell("echo hello world; sleep 600", tmp_path, stdout=out))
             handle = await bench.engine.submit(batch)
             await bench.until(batch, 0, TaskState.RUNNING)
 
