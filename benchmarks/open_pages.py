@@ -159,7 +159,9 @@ async def _arrive(plan: Plan, verdict: Verdict, site: Site, browsers: Browsers) 
         f"{len(back)} of {len(waits)} were between two streams",
     )  # fmt: skip
     per_second = (site.counter.value() - queries) / passed
-    print(f"        {per_second:.2f} statements a second meanwhile, and an event every 1.6 s")
+    verdict.at_most(
+        "statements a second while events come", per_second, QUERIES_A_SECOND, "one every 1.6 s"
+    )
 
 
 async def _burst(plan: Plan, verdict: Verdict, site: Site, browsers: Browsers) -> None:

@@ -310,6 +310,25 @@ def test_5000_nodes_are_drawn_as_steps_and_found_in_the_table(watched: Watched, 
     assert page.inner_text("#job-nodes tbody th a >> nth=0") == "Simulate 0"
 
 
+@pytest.mark.parametrize("watched", LOOKS[:2], indirect=True, ids=str)
+def test_the_page_of_a_job_that_is_deleted_says_so_calmly(watched: Watched) -> None:
+    job = made(
+        watched.portal,
+        "job = shell('Fleeting', 'echo over'); job.execute(); job.wait(timeout_s=60);"
+        " print('JOB', job.pk)\n",
+    )
+    watched.go(f"/compute/jobs/{job}/")
+    page = watched.page
+    page.wait_for_selector("[data-live-sign][data-state=live]")
+    watched.portal.run(f"from oceanid.models import Job; Job.objects.get(pk={job}).delete()")
+    page.wait_for_selector("h1:has-text('This job is no longer here')")
+    assert page.evaluate("document.activeElement.tagName") == "H1"
+    assert page.locator("#job-head").count() == 0, "nothing stale is left to be clicked"
+    assert barriers(watched) == []
+    page.click("main >> text=To my jobs")
+    page.wait_for_selector("#jobs")
+
+
 @pytest.mark.parametrize("has_other_tab", [False, True], ids=["alone", "beside another tab"])
 def test_what_happens_while_a_page_loads_is_not_missed(
     watched: Watched, has_other_tab: bool

@@ -226,6 +226,7 @@ def test_all_that_match_are_done_by_keyboard_and_told_one_by_one(
 ) -> None:
     watched.go(LIST)
     page = watched.page
+    other = open_beside(watched, LIST)
     page.focus("[data-pick-whole]")
     page.keyboard.press("Space")
     assert page.inner_text("[data-picked]") == "All 60 jobs that match are selected"
@@ -238,11 +239,37 @@ def test_all_that_match_are_done_by_keyboard_and_told_one_by_one(
     page.wait_for_selector("text=60 were deleted", timeout=60_000)
     page.click("nav >> text=Next")
     assert page.locator("tbody tr").count() == 10
-    for _ in range(60):  # they were asked to go, and go one after the other
-        watched.go(LIST)
-        if page.locator("text=No job matches").count():
-            break
+    # They were asked to go, and go one after the other; whoever has the list open sees it.
+    other.wait_for_selector("text=No job matches", timeout=60_000)
+    watched.go(LIST)
     assert "No job matches" in page.inner_text("#jobs")
+
+
+def test_what_is_deleted_at_once_leaves_the_lists_that_are_open(
+    watched: Watched, made: list[int]
+) -> None:
+    """Its events are away before anybody looks: that it is gone is told by itself."""
+    watched.portal.run(
+        "from oceanid.models import Job\n"
+        f"for job in Job.objects.filter(pk__in={made}): job.stop(); job.wait(timeout_s=60)"
+    )
+    watched.go("/compute/jobs/?scope=mine&q=bulk 0")
+    page = watched.page
+    other = open_beside(watched, LIST)
+    page.check("[data-pick-all]")
+    page.click("#bulk button[value=delete]")
+    page.click("button:has-text('Delete: 5 jobs')")
+    other.wait_for_selector("text=No job matches")
+    assert other.evaluate("window.neverReloaded") is True
+
+
+def open_beside(watched: Watched, path: str) -> Any:
+    """Another tab with an address, as soon as it hears of changes."""
+    other = watched.page.context.new_page()
+    other.goto(watched.portal.address + path.lstrip("/"))
+    other.wait_for_selector("[data-live-sign][data-state=live]")
+    other.evaluate("window.neverReloaded = true")
+    return other
 
 
 def test_what_matches_is_exported(watched: Watched, made: list[int], tmp_path: Path) -> None:

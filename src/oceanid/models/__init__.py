@@ -6,6 +6,7 @@ from oceanid.models.bulk import BulkAction, BulkResult, BulkState, BulkVerb
 from oceanid.models.cluster import Cluster
 from oceanid.models.delivery import Delivery, DeliveryState, Webhook
 from oceanid.models.event import EventKind, JobEvent
+from oceanid.models.gone import JobGone
 from oceanid.models.job import Job, JobQuerySet, job_class, job_types, register_job_class
 from oceanid.models.machine import (
     ClusterEvent,
@@ -55,6 +56,7 @@ __all__ = [
     "FoundEstate",
     "Job",
     "JobEvent",
+    "JobGone",
     "JobQuerySet",
     "JobShare",
     "JobWatch",

@@ -43,7 +43,7 @@ def insert_new(objects: Sequence[models.Model]) -> None:
         return
     model = objects[0]._meta.concrete_model
     assert model is not None
-    for one, key in zip(objects, _new_keys(model, len(objects)), strict=True):
+    for one, key in zip(objects, new_keys(model, len(objects)), strict=True):
         one.pk = key
     fields = model._meta.concrete_fields
     insert_many(
@@ -55,8 +55,8 @@ def insert_new(objects: Sequence[models.Model]) -> None:
         one._state.adding, one._state.db = False, connection.alias
 
 
-def _new_keys(model: type[models.Model], count: int) -> Sequence[int]:
-    """Take the table's next keys, so that rows can be written without asking for each one's."""
+def new_keys(model: type[models.Model], count: int) -> Sequence[int]:
+    """Take a table's next keys, so that rows can be written without asking for each one's."""
     table = model._meta.db_table
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":

@@ -18,6 +18,7 @@ from oceanid.services import (
     batches,
     dag_run,
     events,
+    hearing,
     inputs,
     observe,
     paths,
@@ -226,6 +227,7 @@ def remove(hold: Hold, job: Job) -> None:
         guard(hold)
         edges = WorkflowEdge.objects.filter(child__workflow_id=job.pk)
         edges.delete()
+        hearing.tell_gone([job.pk])
         Job.objects.filter(pk=job.pk).delete()
 
 

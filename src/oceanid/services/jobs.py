@@ -14,7 +14,7 @@ from django.utils import timezone
 from oceanid.engines.registry import engine_class
 from oceanid.errors import IllegalTransition, NotFound, UnsupportedCapability
 from oceanid.models import EventKind, Job
-from oceanid.services import audit, events, workflow_freeze
+from oceanid.services import audit, events, hearing, workflow_freeze
 from oceanid.services.bulk import insert_new
 from oceanid.services.freeze import Freezer, Frozen, check_active, check_name, name_key
 from oceanid.services.wake import wake
@@ -213,6 +213,7 @@ def delete(job: Job, *, actor: AbstractBaseUser | None = None) -> None:
     """Ask for a job to be stopped if need be, and removed with its own directory."""
     with transaction.atomic():
         if Job.objects.filter(pk=job.pk, wanted=Wanted.DRAFT.value).update(version=F("version")):
+            hearing.tell_gone([job.pk])
             Job.objects.filter(pk=job.pk).delete()
             audit.of_job(actor, "delete", job)
             return

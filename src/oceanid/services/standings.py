@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import BigIntegerField, Case, Count, F, Q, Sum, Value, When
 from django.utils import timezone
 
-from oceanid.models import Depth, Job, JobEvent, Scheduler, Standing
+from oceanid.models import Depth, Job, Scheduler, Standing
 from oceanid.services.leases import Hold, guard
 from oceanid.services.tallies import slot_of
 from oceanid.states import JobState
@@ -23,11 +23,6 @@ ALIVE = [
 ]  # fmt: skip
 FIGURES = ("jobs", "waiting", "running", "paused", "held")
 Row = Mapping[str, Any]
-
-
-def newest_event() -> int:
-    """The number of the newest event: without a new one there is nothing new to look at."""
-    return JobEvent.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
 
 
 def look(hold: Hold) -> None:

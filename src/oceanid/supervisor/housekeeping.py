@@ -11,6 +11,7 @@ from oceanid.models import Job
 from oceanid.services import (
     audit,
     bulk_actions,
+    hearing,
     intents,
     leases,
     notices,
@@ -105,7 +106,7 @@ class HouseDriver:
         known, looked = -1, -LOOK_ANYWAY_S
         clock = asyncio.get_running_loop().time
         while True:
-            newest = await self.db(standings.newest_event)
+            newest = await self.db(hearing.newest)
             begun = clock()
             if newest != known or begun - looked >= LOOK_ANYWAY_S:
                 await self.db(standings.look, self.hold)
@@ -134,4 +135,5 @@ class HouseDriver:
                     extra={"action": "retention.notices"},
                 )  # fmt: skip
             await self.db(tails.forget_old, self.hold)
+            await self.db(hearing.forget_old, self.hold)
             await asyncio.sleep(RETENTION_EVERY_S)

@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, TypeVar
 
 from django.contrib.auth import get_user_model
 from django.db import connections
-from django.db.models import OuterRef, Q, Subquery, TextField
+from django.db.models import BigIntegerField, IntegerField, Q, QuerySet, TextField, Value
 
-from oceanid.models import Job, JobEvent, JobShare, Notice
+from oceanid.models import JobEvent, JobGone, Notice
 from oceanid.services import policy
-from oceanid.web.attendance import Audience
+from oceanid.services.hearing import heard_by, newest
+from oceanid.web.attendance import Audience, audience_of
 
 GAP_LIFE_S = 10.0
 MOST_GAPS = 500
 MOST_EVENTS = 5000
+EVENT, GONE, NOTICE = range(3)
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An event of a job, with what decides who may hear of it."""
+    """An event of a job, or its deletion, with what decides who may hear of it."""
 
     event_id: int
     job_id: int
     user_id: Any
-    groups: frozenset[int]
+    groups: frozenset[int] = frozenset()
     users: frozenset[Any] = frozenset()
 
     def is_for(self, audience: Audience) -> bool:
@@ -42,109 +44,138 @@ class Change:
         )
 
 
-class NoticeReader:
-    """Reads for whom there are new notices; one supervisor writes them, in order."""
+@dataclass(slots=True)
+class News:
+    """What was read in one look.
 
-    def __init__(self) -> None:
-        newest = Notice.objects.order_by("-pk").values_list("pk", flat=True).first()
-        self._last_id = newest or 0
+    Args:
+        changes: Of jobs, in order.
+        notices: The people who were told something, and the last that each was told.
+    """
 
-    def read(self) -> dict[Any, int]:
-        """The people who were told something since the last call, and what last: one query."""
-        rows = Notice.objects.filter(pk__gt=self._last_id).order_by("pk")
-        found = list(rows.values_list("pk", "user_id")[:MOST_EVENTS])
-        if found:
-            self._last_id = found[-1][0]
-        return {user_id: pk for pk, user_id in found}
+    changes: list[Change] = field(default_factory=list)
+    notices: dict[Any, int] = field(default_factory=dict)
 
 
 class Reader:
     """Reads each event once, also one that is committed behind a later one.
 
     On PostgreSQL ids are given before the commit, so event 12 may appear after 13 was read:
-    ids that were passed over are looked for again for some seconds.
+    ids that were passed over are looked for again for some seconds. Notices are written by one
+    supervisor, in order.
     """
 
-    def __init__(self, last_id: int) -> None:
+    def __init__(self, last_id: int, last_notice: int = 0) -> None:
         self.last_id = last_id
+        self._last_notice = last_notice
         self._gaps: dict[int, float] = {}
 
-    def read(self, *, with_shares: bool) -> list[Change]:
-        """The changes since the last call: one query."""
+    @classmethod
+    def from_now_on(cls) -> Reader:
+        """A reader of what happens after this."""
+        notice = Notice.objects.order_by("-pk").values_list("pk", flat=True).first()
+        return cls(newest(), notice or 0)
+
+    def read(self, *, with_shares: bool) -> News:
+        """What is new since the last call: one query."""
         now = monotonic()
         self._gaps = {each: until for each, until in self._gaps.items() if until > now}
         wanted = Q(pk__gt=self.last_id)
         if self._gaps:
             wanted |= Q(pk__in=list(self._gaps))
-        changes = list(_changes(wanted, with_shares=with_shares, most=MOST_EVENTS))
-        for change in changes:
-            self._gaps.pop(change.event_id, None)
-            passed = range(max(self.last_id + 1, change.event_id - MOST_GAPS), change.event_id)
-            if self.last_id:
-                for each in passed:
-                    self._gaps[each] = now + GAP_LIFE_S
-            self.last_id = max(self.last_id, change.event_id)
+        rows = _events(_first(JobEvent, wanted), with_shares=with_shares).union(
+            _gone(_first(JobGone, wanted)),
+            _notices(_first(Notice, Q(pk__gt=self._last_notice))),
+            all=True,
+        )
+        news = News()
+        found: dict[int, list[Change]] = {EVENT: [], GONE: []}
+        for kind, key, *more in sorted(rows, key=lambda row: row[:2]):
+            if kind == NOTICE:
+                news.notices[more[1]] = self._last_notice = key
+            else:
+                found[kind].append(_change(key, *more))
+        news.changes = _in_order(found[EVENT], found[GONE])
+        for change in news.changes:
+            self._pass(change.event_id, now)
         while len(self._gaps) > MOST_GAPS:
             self._gaps.pop(next(iter(self._gaps)))
-        return changes
+        return news
+
+    def _pass(self, key: int, now: float) -> None:
+        self._gaps.pop(key, None)
+        if self.last_id:
+            for each in range(max(self.last_id + 1, key - MOST_GAPS), key):
+                self._gaps[each] = now + GAP_LIFE_S
+        self.last_id = max(self.last_id, key)
 
 
-def _changes(wanted: Q, *, with_shares: bool, most: int) -> Iterable[Change]:
-    """Events with those who may hear of them, one row an event however many these are."""
-    columns = ["pk", "job_id", "job__user_id"]
-    events = JobEvent.objects.filter(wanted).order_by("pk")
-    if not with_shares:
-        for row in events.values_list(*columns)[:most]:
-            yield Change(row[0], row[1], row[2], frozenset())
-        return
-    shares = JobShare.objects.filter(job=OuterRef("job_id"))
-    grouped = Job.groups.through.objects.filter(job=OuterRef("job_id"))
-    events = events.annotate(
-        app_groups=Listed(grouped.values("group_id")),
-        groups=Listed(shares.filter(group__isnull=False).values("group_id")),
-        users=Listed(shares.filter(user__isnull=False).values("user_id")),
+def _in_order(*kinds: list[Change]) -> list[Change]:
+    """All of them in order, as far as each kind was read."""
+    reached = [each[-1].event_id for each in kinds if len(each) >= MOST_EVENTS]
+    end = min(reached, default=None)
+    whole = sorted((each for kind in kinds for each in kind), key=lambda each: each.event_id)
+    return whole if end is None else [each for each in whole if each.event_id <= end]
+
+
+def _first(model: type[Any], wanted: Q) -> QuerySet[Any]:
+    """The first rows of some; not by a limit, which a part of a union can't have everywhere."""
+    keys = model._default_manager.filter(wanted).order_by("pk").values("pk")[:MOST_EVENTS]
+    rows: QuerySet[Any] = model._default_manager.filter(pk__in=keys).order_by()
+    return rows
+
+
+def _kind(kind: int) -> Value:
+    return Value(kind, output_field=IntegerField())
+
+
+def _nothing() -> Value:
+    return Value("", output_field=TextField())
+
+
+def _events(events: QuerySet[JobEvent], *, with_shares: bool) -> QuerySet[Any, Any]:
+    heard = heard_by("job_id").values() if with_shares else (_nothing(),) * 3
+    return events.values_list(_kind(EVENT), "pk", "job_id", "job__user_id", *heard)
+
+
+def _gone(gone: QuerySet[JobGone]) -> QuerySet[Any, Any]:
+    return gone.values_list(_kind(GONE), "pk", "job_id", "user_id", "groups", _nothing(), "users")
+
+
+def _notices(rows: QuerySet[Notice]) -> QuerySet[Any, Any]:
+    nothing = Value(0, output_field=BigIntegerField())
+    texts = (_nothing() for _ in range(3))
+    return rows.values_list(_kind(NOTICE), "pk", nothing, "user_id", *texts)
+
+
+def _change(key: int, job: int, user: Any, app_groups: Any, groups: Any, users: Any) -> Change:
+    to_key = get_user_model()._meta.pk.to_python
+    return Change(
+        key,
+        job,
+        user,
+        frozenset(int(each) for text in (app_groups, groups) for each in _split(text)),
+        frozenset(to_key(each) for each in _split(users)),
     )
-    key = get_user_model()._meta.pk
-    assert key is not None
-    for row in events.values_list(*columns, "app_groups", "groups", "users")[:most]:
-        groups = frozenset(int(each) for text in row[3:5] for each in _split(text))
-        users = frozenset(key.to_python(each) for each in _split(row[5]))
-        yield Change(row[0], row[1], row[2], groups, users)
 
 
 def _split(text: str | None) -> list[str]:
     return text.split(",") if text else []
 
 
-class Listed(Subquery):
-    """The one column of a subquery as a text, with commas between."""
-
-    output_field = TextField()
-
-    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        """SQLite names no column of a subquery: by the first part of a union it does."""
-        template = (
-            "(SELECT group_concat(one) FROM (SELECT NULL AS one WHERE 0 UNION ALL %(subquery)s))"
-        )
-        return self.as_sql(compiler, connection, template=template, **context)
-
-    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        """PostgreSQL's own function."""
-        template = "(SELECT string_agg(one::text, ',') FROM (%(subquery)s) AS listed (one))"
-        return self.as_sql(compiler, connection, template=template, **context)
-
-
 def changes_since(last_id: int, user: policy.Person, *, most: int = MOST_EVENTS) -> list[Change]:
-    """What somebody may hear of since an event: one query."""
-    wanted = Q(pk__gt=last_id, pk__lte=last_id + most)
+    """What somebody may hear of since an event: two queries, one more where a job is gone."""
+    since = Q(pk__gt=last_id, pk__lte=last_id + most)
+    wanted = since
     if not policy.sees_all(user):
         wanted &= Q(job__user_id=user.pk) | policy.is_shared_with(user, "job_id")
-    return list(_changes(wanted, with_shares=False, most=most))
-
-
-def newest_event() -> int:
-    """The id of the newest event, 0 when there is none."""
-    return JobEvent.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    events = _events(JobEvent.objects.filter(wanted).order_by("pk")[:most], with_shares=False)
+    changes = [_change(*row[1:]) for row in events]
+    gone = [_change(*row[1:]) for row in _gone(JobGone.objects.filter(since))]
+    if gone:
+        audience = audience_of(user)
+        changes += [each for each in gone if each.is_for(audience)]
+    return changes
 
 
 def without_connection(work: Callable[..., T], *args: Any) -> T:

@@ -15,11 +15,12 @@ from weakref import WeakKeyDictionary
 from django.db import connections
 
 from oceanid.web.attendance import Audience, present
-from oceanid.web.happened import Change, NoticeReader, Reader, newest_event, without_connection
+from oceanid.web.happened import Change, News, Reader, without_connection
 
 logger = logging.getLogger("oceanid.web")
 
 LOOK_EVERY_S = 0.75
+"""One query a look; with the checks that is less than two a second."""
 CHECK_EVERY_S = 7.0
 """How often it is made sure that who listens is still logged in, and may still see."""
 KNOWN_S = 9.5
@@ -28,10 +29,6 @@ ASKED_S = 40.0
 """How long somebody who asked is reckoned with; a hidden page asks every thirty seconds."""
 LINGER_S = 4.0
 """How long somebody whose stream ended is; a browser comes back after a second or two."""
-NOTICES_EVERY_S = 12.0
-NOTICES_SOON_S = 2.0
-"""Notices come of what happens: while nothing does they are looked for seldom. All the looks
-together, and the checks, are less than two queries a second."""
 NOTICES_KEPT_S = 60.0
 """Whoever comes back within this time is told of the notices meanwhile."""
 LATE_EVENTS = 50
@@ -90,10 +87,7 @@ class Hub:
         self._oldest = 0
         self._task: asyncio.Task[None] | None = None
         self._reader: Reader | None = None
-        self._notices: NoticeReader | None = None
         self._told: dict[Any, tuple[float, int]] = {}
-        self._notices_at = 0.0
-        self._changed_at = 0.0
         self._check_at = 0.0
         self._checked = asyncio.Event()
 
@@ -190,9 +184,8 @@ class Hub:
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, thread_name_prefix="oceanid-live") as thread:
             try:
-                start = await loop.run_in_executor(thread, without_connection, newest_event)
-                self._notices = await loop.run_in_executor(thread, without_connection, NoticeReader)
-                self._reader, self._oldest = Reader(start), start
+                reader = await loop.run_in_executor(thread, without_connection, Reader.from_now_on)
+                self._reader, self._oldest = reader, reader.last_id
                 self.recent.clear()
                 self._check_at = monotonic() + CHECK_EVERY_S
                 look_at = monotonic()
@@ -243,29 +236,24 @@ class Hub:
         with_shares = any(not each.audience.everyone for each in self.listeners) or any(
             not each.audience.everyone for each in self.sessions.values()
         )
-        waited = monotonic() - self._notices_at
-        soon = monotonic() - self._changed_at < NOTICES_EVERY_S
-        is_time = waited >= (NOTICES_SOON_S if soon else NOTICES_EVERY_S)
-        notices = self._notices if is_time else None
 
-        def read() -> tuple[list[Change], dict[Any, int]]:
+        def read() -> News:
             for connection in connections.all(initialized_only=True):
                 connection.close_if_unusable_or_obsolete()
-            told = notices.read() if notices is not None else {}
-            return reader.read(with_shares=with_shares), told
+            return reader.read(with_shares=with_shares)
 
         try:
-            changes, told = await loop.run_in_executor(thread, read)
+            news = await loop.run_in_executor(thread, read)
         except Exception:
             # The database may be away for a while; listeners keep their place.
             logger.exception("The live hub could not read", extra={"action": "live-read-failed"})
             await asyncio.sleep(2)
             return
-        if is_time:
-            self._tell(told)
+        if news.notices:
+            self._tell(news.notices)
+        changes = news.changes
         if not changes:
             return
-        self._changed_at = monotonic()
         if len(self.recent) + len(changes) > REMEMBERED:
             dropped = len(self.recent) + len(changes) - REMEMBERED
             kept = [*self.recent, *changes]
@@ -280,7 +268,7 @@ class Hub:
 
     def _tell(self, people: dict[Any, int]) -> None:
         """Ring for those for whom there are new notices."""
-        now = self._notices_at = monotonic()
+        now = monotonic()
         kept = {who: told for who, told in self._told.items() if now - told[0] < NOTICES_KEPT_S}
         self._told = kept | {who: (now, newest) for who, newest in people.items()}
         for listener in self.listeners:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from oceanid.models import Job, JobEvent, Task, TaskRole
-from oceanid.services import keyset, paths, policy
+from oceanid.services import hearing, keyset, paths, policy
 from oceanid.services.keyset import Order, Place
 from oceanid.states import JobState, TaskState, Wanted
 from oceanid.submit import SubmitDescription
@@ -35,8 +35,13 @@ CLONES_SHOWN = 5
 @page
 def job_page(request: HttpRequest, job_id: int) -> HttpResponse:
     """The whole page; or, for htmx, those of its parts that change while the job runs."""
-    job = found(request, job_id)
     is_part = is_fragment(request)
+    try:
+        job = found(request, job_id)
+    except Http404:
+        if is_part:
+            return gone(request)
+        raise
     if is_part and request.GET.get("part") == "output":
         context = {"job": job, **output_of(request, job, _tasks(job))}
         return render(request, "oceanid/parts/output.html", context)
@@ -49,7 +54,7 @@ def job_page(request: HttpRequest, job_id: int) -> HttpResponse:
     context |= {
         "files": files_of(job, ""),
         "specification": _specification(job.spec),
-        "last_event": JobEvent.objects.order_by("-id").values_list("id", flat=True).first() or 0,
+        "last_event": hearing.newest(),
     }
     if not context["is_workflow"]:
         context |= output_of(request, job, _tasks(job))
@@ -118,6 +123,13 @@ def found(request: HttpRequest, job_id: int) -> Job:
         raise Http404
     jobs = policy.visible_jobs(request.user).select_related("user", "scheduler")
     return get_object_or_404(jobs, pk=job_id)
+
+
+def gone(request: HttpRequest) -> HttpResponse:
+    """That the job of an open page is no more: all of what the page shows gives way to it."""
+    response = render(request, "oceanid/parts/gone.html")
+    response["HX-Retarget"], response["HX-Reswap"] = "#content", "innerHTML"
+    return response
 
 
 def _offset(request: HttpRequest, name: str) -> int | None:

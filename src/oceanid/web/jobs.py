@@ -9,8 +9,8 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from oceanid.models import JobEvent, Scheduler
-from oceanid.services import columns, listing, policy, views
+from oceanid.models import Scheduler
+from oceanid.services import columns, hearing, listing, policy, views
 from oceanid.services.asked import ACTIVE, SCOPES, SINCE, SORTS, Asked
 from oceanid.states import JOB_WORDS, JobState
 from oceanid.web.bulk import BUTTONS
@@ -50,7 +50,7 @@ def job_list(request: HttpRequest) -> HttpResponse:
         "apps": listing.apps(),
         "schedulers": Scheduler.objects.order_by("name").values_list("name", flat=True)[:200],
         "spans": [(key, label) for key, (label, _span) in SINCE.items()],
-        "last_event": _last_event(),
+        "last_event": hearing.newest(),
         "choices": _choices(asked),
         "views": [{"view": each, "address": _address_of(each)} for each in saved],
         "present_view": next((each for each in saved if str(each.pk) == asked.view), None),
@@ -139,7 +139,3 @@ def _links(asked: Asked, found: listing.Listing) -> dict[str, str]:
     return links | {
         f"scope_{scope}": asked.address(scope=scope, user="", view="") for scope in SCOPES
     }
-
-
-def _last_event() -> int:
-    return JobEvent.objects.order_by("-id").values_list("id", flat=True).first() or 0

@@ -22,9 +22,9 @@ from django.http import (
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from oceanid.services import notices
+from oceanid.services import hearing, notices
 from oceanid.web.attendance import Audience, audience_of
-from oceanid.web.happened import changes_since, newest_event, without_connection
+from oceanid.web.happened import changes_since, without_connection
 from oceanid.web.hub import CHECK_EVERY_S, LATE_EVENTS, Told, hub
 from oceanid.web.pages import page, secured
 from oceanid.web.shell import can_stream
@@ -92,7 +92,7 @@ async def changes(request: HttpRequest) -> HttpResponseBase:
 @page
 def _changes(request: HttpRequest) -> HttpResponseBase:
     """What changed, from the database."""
-    newest = newest_event()
+    newest = hearing.newest()
     unread = notices.unread(request.user)
     tag = f'"{newest}-{unread}-{request.user.pk}"'
     said = _number(request.GET.get("since", ""))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_safe
 
 from oceanid.models import WorkflowNode
+from oceanid.services import hearing
 from oceanid.web import usage, workflow
-from oceanid.web.happened import newest_event
-from oceanid.web.job import found, output_of, task_page
+from oceanid.web.job import found, gone, output_of, task_page
 from oceanid.web.pages import is_fragment, page
 
 NEIGHBOURS_SHOWN = 50
@@ -19,10 +19,15 @@ NEIGHBOURS_SHOWN = 50
 @page
 def node_page(request: HttpRequest, job_id: int, node_id: int) -> HttpResponse:
     """The page of a node; or, for htmx, those of its parts that change while it runs."""
-    job = found(request, job_id)
-    node = get_object_or_404(WorkflowNode, workflow=job, pk=node_id)
-    tasks = workflow.tasks_of(job, node_id)
     is_part = is_fragment(request)
+    try:
+        job = found(request, job_id)
+        node = get_object_or_404(WorkflowNode, workflow=job, pk=node_id)
+    except Http404:
+        if is_part:
+            return gone(request)
+        raise
+    tasks = workflow.tasks_of(job, node_id)
     if is_part and request.GET.get("part") == "output":
         context = {"job": job, "node": node, **output_of(request, job, tasks)}
         return render(request, "oceanid/parts/output.html", context)
@@ -38,5 +43,5 @@ def node_page(request: HttpRequest, job_id: int, node_id: int) -> HttpResponse:
     if is_part:
         return render(request, "oceanid/parts/node_live.html", context)
     context |= output_of(request, job, tasks)
-    context["last_event"] = newest_event()
+    context["last_event"] = hearing.newest()
     return render(request, "oceanid/node.html", context)

@@ -12,8 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from oceanid.services import overview, policy
-from oceanid.web.happened import newest_event
+from oceanid.services import hearing, overview, policy
 from oceanid.web.pages import is_fragment, page
 from oceanid.web.shell import supervisor_is_alive
 
@@ -74,7 +73,7 @@ def home(request: HttpRequest) -> HttpResponse:
     }
     if is_fragment(request):
         return render(request, "oceanid/parts/overview.html", context)
-    context |= {"last_event": newest_event(), "is_supervised": supervisor_is_alive()}
+    context |= {"last_event": hearing.newest(), "is_supervised": supervisor_is_alive()}
     return render(request, "oceanid/overview.html", context)
 
 

@@ -11,7 +11,7 @@ import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.utils import timezone
 
-from oceanid.models import BulkAction, Job, Scheduler
+from oceanid.models import BulkAction, Job, JobEvent, Scheduler
 from oceanid.services import bulk_actions, leases
 from oceanid.services.leases import Hold
 
@@ -89,6 +89,11 @@ def make_job(owner: User, local: Scheduler) -> MakeJob:
         return Job.objects.create(**(values | fields))
 
     return make
+
+
+def happen(job: Job, **fields: Any) -> JobEvent:
+    """Something happens to a job."""
+    return JobEvent.objects.create(job=job, kind="state", at=timezone.now(), **fields)
 
 
 @pytest.fixture

@@ -9,25 +9,17 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import Group, User
-from django.db import connection, connections
 from django.test import AsyncClient, Client
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from oceanid.models import Job, JobEvent, JobShare
-from oceanid.services import notices
-from oceanid.web import attendance, hub, live
-from oceanid.web.attendance import Audience
-from oceanid.web.happened import Change, Reader, without_connection
-from tests.integration.web.conftest import MakeJob
+from oceanid.models import JobShare
+from oceanid.services import hearing, intents, notices
+from oceanid.services.leases import Hold
+from oceanid.web import hub, live
+from tests.integration.web.conftest import MakeJob, happen
 
 PATIENCE_S = 15
-
-
-def happen(job: Job, **fields: Any) -> JobEvent:
-    return JobEvent.objects.create(job=job, kind="state", at=timezone.now(), **fields)
 
 
 async def events(answer: Any) -> AsyncIterator[tuple[str, Any]]:
@@ -143,29 +135,6 @@ async def test_a_stream_has_a_bounded_life_and_the_hub_rests_without_listeners(
             await asyncio.sleep(0.05)
 
 
-@pytest.mark.django_db(transaction=True)
-def test_an_event_that_is_committed_behind_a_later_one_is_read(
-    owner: User, make_job: MakeJob
-) -> None:
-    early, late = make_job("early"), make_job("late")
-    first = happen(late)
-    reader = Reader(first.pk)
-    happen(late, id=first.pk + 3)
-    assert [change.job_id for change in reader.read(with_shares=False)] == [late.pk]
-    happen(early, id=first.pk + 2)
-    assert [change.job_id for change in reader.read(with_shares=False)] == [early.pk]
-    assert reader.read(with_shares=True) == []
-
-
-def test_hearing_follows_sight() -> None:
-    change = Change(1, 2, 3, frozenset({4}))
-    assert change.is_for(Audience(3))
-    assert change.is_for(Audience(9, frozenset({4})))
-    assert change.is_for(Audience(9, everyone=True))
-    assert Change(1, 2, 3, frozenset(), frozenset({9})).is_for(Audience(9))
-    assert not change.is_for(Audience(9, frozenset({5})))
-
-
 @pytest.mark.django_db
 def test_those_who_ask_are_told_the_same_and_cheaply_that_nothing_changed(
     client: Client, owner: User, other: User, make_job: MakeJob
@@ -196,11 +165,6 @@ def test_pages_poll_where_a_stream_would_hold_a_worker(client: Client, owner: Us
     assert client.get("/compute/live/").status_code == 501
 
 
-def test_work_holds_no_connection_afterwards() -> None:
-    assert without_connection(lambda: 5) == 5
-    assert all(each.connection is None for each in connections.all(initialized_only=True))
-
-
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.asyncio
 async def test_a_stream_tells_of_what_is_shared_until_the_share_is_taken_away(
@@ -226,27 +190,6 @@ async def test_a_stream_tells_of_what_is_shared_until_the_share_is_taken_away(
 
 
 @pytest.mark.django_db
-def test_the_one_query_of_a_look_finds_all_who_may_hear(
-    owner: User, other: User, member: User, team: Group, make_job: MakeJob
-) -> None:
-    job, group = make_job(), Group.objects.create(name="reviewers")
-    job.groups.add(team, group)
-    for whom in ({"user": other}, {"user": member}, {"group": group}):
-        JobShare.objects.create(job=job, right="view", at=timezone.now(), **whom)
-    event = happen(job)
-    reader = Reader(event.pk - 1)
-    with CaptureQueriesContext(connection) as queries:
-        found = reader.read(with_shares=True)
-    assert len(queries) == 1
-    assert found == [
-        Change(
-            event.pk, job.pk, owner.pk,
-            frozenset({team.pk, group.pk}), frozenset({other.pk, member.pk}),
-        )
-    ]  # fmt: skip
-
-
-@pytest.mark.django_db
 def test_who_asks_is_told_of_what_is_shared_and_no_more(
     client: Client, other: User, member: User, team: Group, make_job: MakeJob
 ) -> None:
@@ -264,10 +207,7 @@ def test_who_asks_is_told_of_what_is_shared_and_no_more(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.asyncio
-async def test_a_stream_tells_of_a_notice_to_whom_it_is_for(
-    owner: User, staff: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(hub, "NOTICES_EVERY_S", 0.5)
+async def test_a_stream_tells_of_a_notice_to_whom_it_is_for(owner: User, staff: User) -> None:
     streams = []
     for who in (owner, staff):
         client = AsyncClient()
@@ -284,10 +224,6 @@ async def test_a_stream_tells_of_a_notice_to_whom_it_is_for(
         await stream.aclose()  # type: ignore[attr-defined]
 
 
-def test_the_hub_asks_less_than_twice_a_second() -> None:
-    assert 1 / hub.LOOK_EVERY_S + 1 / hub.NOTICES_EVERY_S < 2
-
-
 async def opened(*people: User) -> list[AsyncIterator[tuple[str, Any]]]:
     """A stream of each person, after its first beat."""
     streams = []
@@ -298,58 +234,6 @@ async def opened(*people: User) -> list[AsyncIterator[tuple[str, Any]]]:
         await until(stream, "beat")
         streams.append(stream)
     return streams
-
-
-@pytest.mark.django_db
-def test_sessions_are_looked_at_together(
-    owner: User, other: User, member: User, team: Group, staff: User, operator: User,
-    administrator: User, django_assert_num_queries: Any,
-) -> None:  # fmt: skip
-    keys = {}
-    for person in (owner, other, member, staff, operator, administrator):
-        client = Client()
-        client.force_login(person)
-        keys[person] = str(client.session.session_key)
-    by_group = User.objects.create_user("gil", password="gil")
-    viewers = Group.objects.create(name="viewers")
-    viewers.permissions.add(staff.user_permissions.get())
-    by_group.groups.add(viewers)
-    client = Client()
-    client.force_login(by_group)
-    keys[by_group] = str(client.session.session_key)
-    other.set_password("another")
-    other.save()
-    with django_assert_num_queries(3):
-        found = attendance.present([*keys.values(), "no-such-session"])
-    assert found == {
-        keys[owner]: Audience(owner.pk),
-        keys[member]: Audience(member.pk, frozenset({team.pk})),
-        **{keys[each]: Audience(each.pk, everyone=True)
-           for each in (staff, operator, administrator, by_group)},
-    }  # fmt: skip
-    User.objects.update(is_active=False)
-    assert attendance.present(list(keys.values())) == {}
-
-
-@pytest.mark.django_db
-@pytest.mark.parametrize("engine", ["cache", "signed_cookies", "cached_db"])
-def test_sessions_of_other_engines_and_people_of_other_backends_are_asked_one_by_one(
-    client: Client, owner: User, settings: Any, engine: str
-) -> None:
-    settings.SESSION_ENGINE = f"django.contrib.sessions.backends.{engine}"
-    settings.AUTHENTICATION_BACKENDS = ["tests.integration.web.test_live.Elsewhere"]
-    client.force_login(owner, backend="tests.integration.web.test_live.Elsewhere")
-    key = str(client.session.session_key)
-    assert attendance.present([key, "made-up"]) == {key: Audience(owner.pk)}
-    settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
-    assert attendance.present([key]) == {}
-
-
-class Elsewhere(ModelBackend):
-    """A back-end that finds people in its own way."""
-
-    def get_user(self, user_id: Any) -> Any:
-        return User.objects.filter(pk=user_id).first()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -444,3 +328,40 @@ async def test_whose_check_is_overdue_waits_for_that_of_all(
     assert await hub.hub().sure(next(iter(hub.hub().sessions))) is None
     for each in (stream, again):
         await each.aclose()  # type: ignore[attr-defined]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.asyncio
+async def test_a_deletion_reaches_those_who_saw_the_job_and_nobody_else(
+    owner: User, other: User, member: User, team: Group, make_job: MakeJob, hold: Hold
+) -> None:
+    going, sign = await sync_to_async(
+        lambda: (make_job("going", state="COM"), make_job("sign", user=other))
+    )()
+    await going.groups.aadd(team)
+    streams = await opened(owner, member, other)
+    await sync_to_async(intents.remove)(hold, going)
+    assert [await until(stream, "jobs") for stream in streams[:2]] == [[going.pk]] * 2
+    await sync_to_async(happen)(sign)
+    assert await until(streams[2], "jobs") == [sign.pk]
+    for stream in streams:
+        await stream.aclose()  # type: ignore[attr-defined]
+
+
+@pytest.mark.django_db
+def test_those_who_ask_are_told_of_deletions_of_what_they_saw(
+    client: Client, owner: User, other: User, member: User, staff: User, team: Group,
+    make_job: MakeJob, hold: Hold,
+) -> None:  # fmt: skip
+    mine, grouped = make_job(state="COM"), make_job(state="COM", user=staff)
+    grouped.groups.add(team)
+    since = hearing.newest()
+    for job in (mine, grouped):
+        intents.remove(hold, job)
+    for who, expected in (
+        (owner, [mine.pk]), (member, [grouped.pk]), (other, []), (staff, [mine.pk, grouped.pk]),
+    ):  # fmt: skip
+        client.force_login(who)
+        answer = client.get("/compute/live/changes/", {"since": since}).json()
+        assert answer["jobs"] == expected
+        assert answer["last"] == hearing.newest() > since

@@ -5,6 +5,7 @@
   if (!body.dataset.live || body.dataset.live === "off") return;
   const sign = document.querySelector("[data-live-sign]");
   const text = sign?.querySelector("[data-live-text]");
+  const AWAY_MS = 3600_000;
   let lastHeard = Date.now();
   let state = "lost";
   const lang = document.documentElement.lang || "en";
@@ -62,11 +63,6 @@
     document.dispatchEvent(new CustomEvent("htmx:afterSettle"));
     if (gone && !list.querySelector("[data-job]")) htmx.ajax("GET", location.href, { target: list, swap: "outerHTML" });
   };
-  // Nothing tells of a job that is no more: one that is to be deleted is asked for until it is away.
-  setInterval(() => {
-    const going = [...document.querySelectorAll("[data-jobs] [data-going]")];
-    if (going.length && !document.hidden) refreshRows(going.map((row) => Number(row.dataset.job))).catch(() => {});
-  }, 2000);
   const flush = () => {
     timer = null;
     const ids = [...waiting];
@@ -124,7 +120,8 @@
           since = String(found.last);
           if (notices !== null && notices !== found.notices) htmx.trigger(body, "oceanid:notices");
           notices = found.notices;
-          if (found.resync) everything();
+          // Deletions are told of for a day only
+          if (found.resync || Date.now() - lastHeard > AWAY_MS) everything();
           else changed(found.jobs);
         }
         if (answer.ok || answer.status === 304) {
