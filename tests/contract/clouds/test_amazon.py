@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from oceanid.clouds import aws
-from oceanid.clouds.aws import AmazonCloud
+from oceanid.clouds.amazon import account, session
+from oceanid.clouds.amazon.cloud import AmazonCloud
 from oceanid.clouds.specs import AccountSpec, ClusterSpec
 from oceanid.specs import CheckReport
 from oceanid.states import Health
@@ -105,8 +105,8 @@ def test_the_key_of_another_pair_is_noticed(amazon: FakeAmazon, key_file: Path) 
 def test_an_amazon_that_is_away_or_silent_is_told_in_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(aws, "READ_S", 0.3)
-    monkeypatch.setattr(aws, "TRIES", 1)
+    monkeypatch.setattr(session, "READ_S", 0.3)
+    monkeypatch.setattr(session, "TRIES", 1)
     config = {"access_key_id": "AKIA" + "A" * 16}
     with socket.create_server(("127.0.0.1", 0)) as silent:
         there = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -139,7 +139,7 @@ def test_a_machine_with_a_role_needs_no_key(
 def test_the_library_that_is_missing_is_told_with_its_command(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(aws, "find_spec", lambda name: None)
+    monkeypatch.setattr(account, "find_spec", lambda name: None)
     found = last(look({"access_key_id": "AKIA" + "A" * 16}, "x" * 40))
     assert found[:2] == ("library", False) and "pip install 'oceanid[aws]'" in found[2]
 

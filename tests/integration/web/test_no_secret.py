@@ -28,7 +28,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from oceanid.clouds.aws import AmazonCloud
+from oceanid.clouds.amazon.cloud import AmazonCloud
 from oceanid.errors import OceanidError
 from oceanid.fields import EncryptedJSONField
 from oceanid.models import (
