@@ -114,6 +114,34 @@ class Notifications:
 
 
 @dataclass(frozen=True, slots=True)
+class Clusters:
+    """How clusters in a cloud are looked after.
+
+    Args:
+        busy_look_s: Seconds between looks at a cluster in which something is under way.
+        look_s: Seconds between looks at one in which nothing is; one call each.
+        queue_s: Seconds between looks into the database for jobs that wait for machines.
+        boot_minutes: Minutes within which a machine must have joined its pool, and after which
+            one that is silent is given up.
+        most_failures: Failures in a row after which no machine is made any more until *repair*.
+        damping_minutes: Minutes for which fewer machines must be enough before any goes.
+        short_minutes: Minutes until machines are asked for again that the cloud did not have.
+        token_days: Days for which what lets a worker join its pool is good.
+        nodes_days: Days for which machines that are gone are remembered.
+    """
+
+    busy_look_s: float = 5.0
+    look_s: float = 60.0
+    queue_s: float = 10.0
+    boot_minutes: float = 15.0
+    most_failures: int = 3
+    damping_minutes: float = 5.0
+    short_minutes: float = 5.0
+    token_days: int = 30
+    nodes_days: int = 7
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that a site may set, each with a default that works.
 
@@ -141,6 +169,7 @@ class Settings:
     retention: Retention = field(default_factory=Retention)
     supervisor: Supervisor = field(default_factory=Supervisor)
     notifications: Notifications = field(default_factory=Notifications)
+    clusters: Clusters = field(default_factory=Clusters)
 
 
 _SECTIONS: Mapping[str, type[Any]] = {
@@ -149,6 +178,7 @@ _SECTIONS: Mapping[str, type[Any]] = {
     "retention": Retention,
     "supervisor": Supervisor,
     "notifications": Notifications,
+    "clusters": Clusters,
 }
 
 

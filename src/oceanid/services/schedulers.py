@@ -24,8 +24,8 @@ def ensure_local() -> Scheduler:
 
 
 def default_scheduler() -> Scheduler:
-    """The scheduler of jobs that name none: that of Settings, Cluster Management, and without
-    one that of OCEANID.
+    """The scheduler of jobs that name none: the default cluster's master once it has answered,
+    else the one that Settings, Cluster Management, name, and without one that of OCEANID.
 
     Raises:
         NotFound: The settings name one that does not exist.
@@ -70,7 +70,9 @@ _ASKED = ("id", "name", "engine", "enabled", "parent_id", "person_id", "cpus", "
 
 
 _CHOSEN = (
-    "id = COALESCE((SELECT scheduler_id FROM oceanid_setting WHERE part = 'cluster'), "
+    "id = COALESCE((SELECT c.scheduler_id FROM oceanid_setting s JOIN oceanid_cluster c "
+    "ON c.id = s.default_cluster_id WHERE s.part = 'cluster'), "
+    "(SELECT scheduler_id FROM oceanid_setting WHERE part = 'cluster'), "
     "(SELECT id FROM oceanid_scheduler WHERE name = %s))"
 )
 

@@ -14,9 +14,10 @@ from django.db import Error as DatabaseError  # InterfaceError is no DatabaseErr
 from oceanid import conf
 from oceanid.errors import LeaseLost
 from oceanid.models import Scheduler
-from oceanid.services import beats, leases, schedulers
+from oceanid.services import beats, cluster_state, leases, schedulers
 from oceanid.services.leases import Hold
 from oceanid.supervisor.clouds import CloudsDriver
+from oceanid.supervisor.cluster import ClusterDriver
 from oceanid.supervisor.database import Database
 from oceanid.supervisor.housekeeping import HouseDriver
 from oceanid.supervisor.notices import NoticeDriver
@@ -26,6 +27,8 @@ from oceanid.supervisor.surroundings import Surroundings
 from oceanid.supervisor.waker import Waker
 
 log = logging.getLogger(__name__)
+
+CLUSTER = "cluster:"
 
 Driver = Callable[[Hold], Awaitable[None]]
 
@@ -82,9 +85,9 @@ class Supervisor:
             pause_s = self.settings.beat_s / 2
             try:
                 wanted = await self.db(_to_drive)
-                for name, scheduler_id in wanted.items():
+                for name, key in wanted.items():
                     if name not in self.driving:
-                        await self._try_to_drive(name, scheduler_id)
+                        await self._try_to_drive(name, key)
                 for name in set(self.driving) - set(wanted):
                     self.driving[name].cancel()
                 if wanted.keys() <= self.driving.keys():
@@ -95,17 +98,19 @@ class Supervisor:
                 )
             await asyncio.sleep(pause_s)
 
-    async def _try_to_drive(self, name: str, scheduler_id: int | None) -> None:
+    async def _try_to_drive(self, name: str, key: int | None) -> None:
         hold = await self.db(leases.acquire, name, self.identity, ttl_s=self.settings.lease_s)
         if hold is None:
             return
         log.info("Driving %s.", name, extra={"action": "lease.taken", "lease": name})
-        self.driving[name] = asyncio.create_task(self._drive(hold, scheduler_id))
+        self.driving[name] = asyncio.create_task(self._drive(hold, key))
 
-    async def _drive(self, hold: Hold, scheduler_id: int | None) -> None:
+    async def _drive(self, hold: Hold, key: int | None) -> None:
         try:
-            if scheduler_id is not None:
-                await SchedulerDriver(scheduler_id, hold, self.around).run()
+            if key is not None and hold.name.startswith(CLUSTER):
+                await ClusterDriver(key, hold, self.around).run()
+            elif key is not None:
+                await SchedulerDriver(key, hold, self.around).run()
             elif hold.name == "results":
                 await ResultsDriver(hold, self.around).run()
             elif hold.name == "clouds":
@@ -124,7 +129,7 @@ class Supervisor:
         except asyncio.CancelledError:
             raise
         except BaseException:
-            # One broken scheduler must not take the others with it; it is tried again.
+            # One broken scheduler or cluster must not take the others with it; it is tried again.
             log.exception("%s broke.", hold.name, extra={"action": "driver.broke"})
             await asyncio.sleep(self.settings.beat_s)
         finally:
@@ -145,4 +150,5 @@ class Supervisor:
 def _to_drive() -> dict[str, int | None]:
     enabled = Scheduler.objects.filter(schedulers.driven()).values_list("pk", flat=True)
     found: dict[str, int | None] = {f"scheduler:{pk}": pk for pk in enabled}
+    found |= {f"{CLUSTER}{pk}": pk for pk in cluster_state.to_drive()}
     return found | {"results": None, "clouds": None, "notices": None, "house": None}

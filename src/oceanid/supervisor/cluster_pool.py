@@ -1,0 +1,123 @@
+"""The pool of a cluster, kept open by its driver from round to round."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from oceanid.clouds.userdata.plans import KEEPER, SUBMITTER
+from oceanid.engines.pools import Pool, PoolLook
+from oceanid.engines.registry import engine_class
+from oceanid.errors import EngineError, EngineUnavailable, OceanidError
+from oceanid.models import ClusterNode
+from oceanid.services.cluster_scheduler import Reached
+from oceanid.supervisor.cluster_desk import Desk
+from oceanid.supervisor.cluster_keys import Keys
+
+T = TypeVar("T")
+CLOSE_S = 5.0
+
+
+class PoolDoor:
+    """Opens the pool when its master is there, and again when the way to it changed."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self._pool: Pool | None = None
+        self._way: object = None
+
+    def reached(self, master: ClusterNode, keys: Keys, user: str = SUBMITTER) -> Reached:
+        """How the master is reached as one of its accounts."""
+        cloud = self.desk.cloud
+        config: dict[str, Any] = {
+            "host": master.public_address or master.private_address,
+            "user": user,
+            "host_key": keys.host_public_key,
+            **keys.config,
+            **cloud.scheduler_options(),
+        }
+        return Reached(type(cloud).engine, config, keys.secrets)
+
+    async def look(self, master: ClusterNode, keys: Keys) -> PoolLook | None:
+        """Who is in the pool; None when it does not answer, which memory then tells."""
+        memory = self.desk.memory
+        try:
+            look = await self._step(self._opened(master, keys))
+        except EngineError as problem:
+            await self.close()
+            memory.away_since = memory.away_since or self.desk.now
+            memory.away_because = str(problem)
+            return None
+        memory.away_since, memory.away_because = None, ""
+        return look
+
+    def is_away_for(self, how_long: timedelta) -> bool:
+        """Whether it has not answered for so long."""
+        since = self.desk.memory.away_since
+        return since is not None and self.desk.now - since >= how_long
+
+    async def token(self, days: int) -> str:
+        """What lets a worker join."""
+        return await self._step(self._open.worker_token(lifetime_s=days * 86_400))
+
+    async def let_master_work(self, works: bool) -> None:
+        """Whether the master works itself; told once."""
+        if self.desk.memory.master_works is not works:
+            await self._step(self._open.let_master_work(works))
+            self.desk.memory.master_works = works
+
+    async def drain(self, addresses: Sequence[str]) -> None:
+        """These take no new jobs."""
+        await self._step(self._open.drain(addresses))
+
+    async def undrain(self, addresses: Sequence[str]) -> None:
+        """These take jobs again."""
+        await self._step(self._open.undrain(addresses))
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        pool, self._pool, self._way = self._pool, None, None
+        self.desk.memory.master_works = None
+        if pool is not None:
+            with suppress(OceanidError, OSError, TimeoutError):
+                async with asyncio.timeout(CLOSE_S):
+                    await pool.close()
+
+    @property
+    def _open(self) -> Pool:
+        if self._pool is None:
+            raise EngineUnavailable("The pool is not open.")
+        return self._pool
+
+    async def _opened(self, master: ClusterNode, keys: Keys) -> PoolLook:
+        reached = self.reached(master, keys, KEEPER)
+        way = (master.cloud_id, reached.engine, dict(reached.config), dict(reached.secrets))
+        if self._pool is None or self._way != way:
+            await self.close()
+            pool = engine_class(reached.engine).pool(reached.config, reached.secrets)
+            self._pool, self._way = pool, way
+            await pool.open()
+        return await self._pool.look()
+
+    async def _step(self, asked: Awaitable[T]) -> T:
+        try:
+            async with asyncio.timeout(self.desk.step_s):
+                return await asked
+        except TimeoutError as late:
+            said = f"The master did not answer within {self.desk.step_s:g} s."
+            raise EngineUnavailable(said) from late
+        except EngineError:
+            raise
+        except OceanidError as problem:
+            raise EngineError(problem.message, hint=problem.hint, code=problem.slug) from problem
+        except OSError as problem:
+            raise EngineUnavailable(f"The master could not be reached: {problem}") from problem
+        except Exception as problem:
+            raise EngineError(
+                f"The pool's code failed: {type(problem).__name__}: {problem}",
+                hint="This is a fault in the engine; the supervisor's log says where.",
+                transient=True,
+            ) from problem

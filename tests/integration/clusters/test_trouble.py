@@ -1,0 +1,264 @@
+"""What goes wrong with machines is told, put right, and hurts nothing else."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from oceanid.clouds.testing.world import PaperMachine
+from oceanid.models import ClusterEvent, ClusterNode
+from oceanid.services import accounts, clusters
+from oceanid.states import MachineState, Role
+from tests.clouds.paper_house import PaperHouse
+from tests.integration.clusters.conftest import MakeHouse
+
+
+def fates(house: PaperHouse, *told: str) -> None:
+    with house.world.open() as state:
+        state.fates = list(told)
+
+
+def end(house: PaperHouse, machine: PaperMachine, reason: str = "") -> None:
+    """A machine goes without having been asked."""
+    with house.world.open() as state:
+        found = state.at(machine.id)
+        assert found is not None
+        state.strike(found)
+        found.state, found.reason, found.looks = MachineState.ENDING, reason, 0
+
+
+def test_one_that_does_not_join_is_reported_and_replaced_and_holds_nobody_up(
+    make_house: MakeHouse,
+) -> None:
+    house = make_house(size=4)
+    fates(house, "well", "well", "mute", "well")
+    house.until(lambda: len([n for n in house.nodes() if n.joined_at]) == 2, what="two joined")
+    assert house.row.scheduler is not None and house.row.scheduler.enabled
+    house.pass_time(minutes=16)
+    house.settles()
+    assert house.row.state == "RUN" and len(house.machines()) == 3
+    bad = ClusterNode.objects.get(problem__contains="did not join")
+    assert bad.gone_at is not None and bad.console == "paper boots: mute\n"
+    assert house.row.failures == 0, "another one has joined since"
+
+
+def test_after_three_failures_it_says_so_and_stops_trying_until_repair(
+    house: PaperHouse,
+) -> None:
+    fates(house, *["mute"] * 10)
+    clusters.resize(house.cluster, 4, house.boss)
+    for _ in range(3):
+        for _ in range(8):
+            house.round()
+        house.pass_time(minutes=16)
+    house.settles()
+    row = house.row
+    assert row.state == "DEG" and row.failures == 3
+    assert "3 times in a row" in row.message and "Repair" in row.hint
+    calls = house.state.calls.count("launch")
+    for _ in range(5):
+        house.round()
+        house.pass_time(hours=1)
+    assert house.state.calls.count("launch") == calls
+    assert len(house.machines()) == 2, "the healthy part is not touched"
+    fates(house)
+    clusters.repair(house.cluster, house.boss)
+    house.settles()
+    assert house.row.state == "RUN" and len(house.machines()) == 3
+
+
+def test_a_machine_that_fails_at_the_cloud_is_replaced(make_house: MakeHouse) -> None:
+    house = make_house(size=3)
+    fates(house, "well", "fails", "well")
+    house.settles()
+    assert house.row.state == "RUN" and len(house.machines()) == 2
+    assert ClusterNode.objects.get(problem="The host failed.").gone_at is not None
+
+
+def test_a_dead_worker_is_replaced_and_a_spot_machine_taken_back_too(house: PaperHouse) -> None:
+    gone = house.machines()[0]
+    end(house, gone, "Taken back.")
+    house.settles()
+    assert len(house.machines()) == 2 and house.row.state == "RUN"
+    assert house.row.failures == 0
+    assert any("Taken back." in event.message for event in ClusterEvent.objects.all())
+
+
+def test_a_dead_master_is_replaced_with_its_workers(house: PaperHouse) -> None:
+    (master,) = house.machines(Role.MASTER)
+    before = {each.id for each in house.machines()}
+    end(house, master)
+    house.settles()
+    assert house.row.state == "RUN" and len(house.machines()) == 2
+    assert not before & {each.id for each in house.machines()}, "they could not have joined it"
+    (again,) = house.machines(Role.MASTER)
+    assert house.row.scheduler is not None
+    assert house.row.scheduler.config["host"] == again.address
+
+
+def test_a_master_that_someone_stopped_is_started(house: PaperHouse) -> None:
+    (master,) = house.machines(Role.MASTER)
+    with house.world.open() as state:
+        found = state.at(master.id)
+        assert found is not None
+        found.state, found.joined = MachineState.STOPPED, False
+    house.settles()
+    assert house.row.state == "RUN"
+    assert [each.id for each in house.machines(Role.MASTER)] == [master.id]
+
+
+def test_a_master_that_does_not_answer_is_told_and_replaced_only_by_repair(
+    house: PaperHouse,
+) -> None:
+    (master,) = house.machines(Role.MASTER)
+    workers = {each.id for each in house.machines()}
+    with house.world.open() as state:
+        found = state.at(master.id)
+        assert found is not None
+        found.joined, found.fate = False, "mute"
+    for _ in range(10):
+        house.round()
+        house.pass_time(minutes=10)
+    row = house.row
+    assert row.state == "DEG" and "does not answer" in row.message and "Repair" in row.hint
+    assert {each.id for each in house.machines()} == workers
+    clusters.repair(house.cluster, house.boss)
+    house.settles()
+    assert house.row.state == "RUN" and len(house.machines()) == 2
+    assert house.machines(Role.MASTER)[0].id != master.id
+
+
+def test_without_room_other_zones_are_tried_and_then_on_demand(make_house: MakeHouse) -> None:
+    house = make_house(size=1, zones=["a", "b"], spot=True)
+    house.settles()
+    with house.world.open() as state:
+        state.room = {"a/spot": 1, "b/spot": 0, "a/plain": 0}
+    clusters.resize(house.cluster, 5, house.boss)
+    house.settles()
+    assert house.row.state == "RUN"
+    places = sorted((each.zone, each.spot) for each in house.machines())
+    assert places == [("a", True), ("b", False), ("b", False), ("b", False)]
+
+
+def test_without_any_room_the_healthy_part_stays_and_it_is_tried_later(house: PaperHouse) -> None:
+    house.submit(2)
+    house.round()
+    before = {each.id for each in house.machines()}
+    with house.world.open() as state:
+        state.room = {"*": 0}
+    clusters.resize(house.cluster, 6, house.boss)
+    for _ in range(10):
+        house.round()
+    row = house.row
+    assert row.state == "DEG" and "no such machines left" in row.message and row.hint
+    assert {each.id for each in house.machines()} == before and house.state.killed == []
+    assert house.state.calls.count("launch") == 3, "it is not asked at every look"
+    with house.world.open() as state:
+        state.room = {}
+    house.pass_time(minutes=6)
+    house.settles()
+    assert house.row.state == "RUN" and len(house.machines()) == 5
+
+
+def test_a_quota_is_told_with_its_cure(house: PaperHouse) -> None:
+    with house.world.open() as state:
+        state.quota = 4
+    clusters.resize(house.cluster, 9, house.boss)
+    for _ in range(4):
+        house.round()
+    assert house.row.state == "DEG" and "quota" in house.row.message and house.row.hint
+    assert len(house.machines()) == 2
+
+
+def test_what_preflight_finds_is_told_and_nothing_is_made(make_house: MakeHouse) -> None:
+    house = make_house(size=1)
+    house.settles()
+    with house.world.open() as state:
+        state.quota = 2
+    other = make_house(name="fens", size=5)
+    for _ in range(3):
+        other.round()
+    row = other.row
+    assert row.state == "FAI" and row.hint == "Ask for more."
+    assert [step["ok"] for step in row.preflight] == [True, False]
+    assert len(other.state.groups) == 1
+    with house.world.open() as state:
+        state.quota = 20
+    other.settles()
+    assert other.row.state == "RUN"
+
+
+def test_a_taken_name_is_told(make_house: MakeHouse) -> None:
+    house = make_house(size=1)
+    house.settles()
+    type(house.row).objects.filter(pk=house.cluster.pk).update(name="renamed")
+    twin = make_house(name="alps", size=1)
+    for _ in range(3):
+        twin.round()
+    assert twin.row.state == "FAI" and "taken" in twin.row.message
+    clusters.delete(twin.cluster, twin.boss)
+    twin.gone()
+    assert len(house.machines(Role.MASTER)) == 1, "what is another's is not touched"
+
+
+def test_lost_credentials_are_told_and_nothing_is_forgotten(house: PaperHouse) -> None:
+    with house.world.open() as state:
+        state.denied = True
+    for _ in range(4):
+        house.round()
+    row = house.row
+    assert row.state == "DEG" and "may not do this" in row.message
+    assert len(house.nodes()) == 2 and row.scheduler is not None
+    with house.world.open() as state:
+        state.denied = False
+    account = row.account
+    account.config = {**account.config, "key": "new"}
+    accounts.save(account, house.boss)
+    house.settles()
+    assert house.row.state == "RUN" and house.row.message == ""
+    assert len(house.machines()) == 2
+
+
+def test_a_cloud_that_is_away_says_nothing_of_the_machines(house: PaperHouse) -> None:
+    for number in range(6):
+        house.world.arm("unavailable", left=number)
+    for _ in range(6):
+        house.round()
+    assert house.row.state == "RUN" and "can't be reached" in house.row.message
+    assert len(house.nodes()) == 2
+    house.settles()
+    assert house.row.message == ""
+
+
+def test_machines_that_nobody_knows_of_are_put_to_use_or_ended(house: PaperHouse) -> None:
+    with house.world.open() as state:
+        (master,) = [each for each in state.machines if each.role == Role.MASTER]
+        worker = next(each for each in state.machines if each.role == Role.WORKER)
+        for number, role in ((900, Role.WORKER), (901, Role.MASTER)):
+            like = master if role is Role.MASTER else worker
+            state.machines.append(
+                PaperMachine(
+                    id=f"p-{number}", cluster=like.cluster, role=role, launch="unheard-of",
+                    user_data=like.user_data, state="RUN", address=f"10.9.9.{number - 900}",
+                    number=number, joined=True,
+                )
+            )  # fmt: skip
+    house.settles()
+    assert len(house.machines()) == 2
+    assert [each.id for each in house.machines(Role.MASTER)] == [master.id]
+    assert house.row.state == "RUN"
+
+
+def test_a_row_that_was_lost_does_not_lose_the_machines(house: PaperHouse) -> None:
+    house.row.nodes.all().delete()
+    house.settles()
+    assert len(house.nodes()) == 2 and len(house.machines()) == 2
+    assert house.state.calls.count("launch") == 2
+
+
+def test_the_hourly_limit_caps_the_growth(make_house: MakeHouse) -> None:
+    house = make_house(size=2, hourly_limit=Decimal("1"))
+    for _ in range(5):
+        house.round()
+    row = house.row
+    assert "price of these machines is not known" in row.message
+    assert house.state.machines == [], "without a price nothing runs under a limit"
