@@ -23,12 +23,14 @@ from oceanid.engines.htcondor.idle import Idle
 from oceanid.engines.htcondor.ledger import Ledger
 from oceanid.engines.htcondor.manifest import Manifest
 from oceanid.engines.htcondor.outputs import bring
+from oceanid.engines.htcondor.pool import KeptPool
 from oceanid.engines.htcondor.reach import shell_of
 from oceanid.engines.htcondor.remote import Remote, failure, told
 from oceanid.engines.htcondor.shell import Shell
 from oceanid.engines.htcondor.staging import Staged, Stager
 from oceanid.engines.htcondor.tail import Where, piece_of
 from oceanid.engines.htcondor.watcher import Watcher
+from oceanid.engines.pools import Pool
 from oceanid.errors import EngineError
 from oceanid.specs import (
     BatchSpec,
@@ -96,6 +98,11 @@ class HTCondorEngine(Engine):
         self._factories = Factories(self._remote, self._ledger, self._ask)
         self._watcher: Watcher | None = None
         self._ends: Ends | None = None
+
+    @classmethod
+    def pool(cls, config: Mapping[str, Any], secrets: Mapping[str, str]) -> Pool:
+        """The pool of a cluster, by way of its master's keeper."""
+        return KeptPool(config, secrets)
 
     def make_shell(self) -> Shell:
         """The shell on the submit host: of the machine that the record names, else of this one."""
