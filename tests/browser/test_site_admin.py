@@ -59,6 +59,10 @@ def addresses(filled: tuple[int, ...]) -> list[str]:
         "oceanid/cluster/",
         "oceanid/cluster/add/",
         f"oceanid/cluster/{cluster}/change/",
+        f"oceanid/cluster/{cluster}/watch/",
+        f"oceanid/cluster/{cluster}/resize/",
+        f"oceanid/cluster/{cluster}/delete/",
+        "oceanid/cluster/prices/",
         "oceanid/scheduler/",
         f"oceanid/scheduler/{pool}/change/",
         "oceanid/appscheduler/",
@@ -137,20 +141,22 @@ def test_another_account_is_made_the_default_one_and_its_deletion_is_explained(
     assert barriers(watched) == []
 
 
-def test_a_cluster_is_prepared_and_said_to_be_only_that(
+def test_a_cluster_is_prepared_and_its_plan_is_shown(
     watched: Watched, filled: tuple[int, ...]
 ) -> None:
     watched.go("/admin/oceanid/cluster/add/")
     page = watched.page
-    assert "does not make machines yet" in page.inner_text("#content")
+    assert "first you see what will be made" in page.inner_text("#content")
     page.fill("#id_name", "Nicht so")
     page.keyboard.press("Enter")
     page.wait_for_selector(".errornote")
     assert barriers(watched) == []
     page.fill("#id_name", "tauern")
     page.keyboard.press("Enter")
-    page.wait_for_selector("#result_list")
-    assert "Prepared" in page.inner_text("#result_list")
+    page.wait_for_selector("#cl-plan")
+    assert "Prepared" in page.inner_text("#cl-head")
+    assert "Create it" in page.inner_text("#cl-preflight")
+    assert barriers(watched) == []
 
 
 def test_the_audit_history_is_searched_and_taken_along(

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
-from oceanid import __version__
+from oceanid import __version__, conf
 from oceanid.models import SupervisorBeat
 
 KEPT = timedelta(days=7)
@@ -41,3 +41,12 @@ def end(identity: UUID) -> None:
     """A supervisor has stopped as it should."""
     now = timezone.now()
     SupervisorBeat.objects.filter(pk=identity).update(beat_at=now, stopped_at=now)
+
+
+def is_alive() -> bool:
+    """Whether some supervisor's heart has beaten within the last few beats."""
+    grace = timedelta(seconds=max(15.0, 4 * conf.current().supervisor.beat_s))
+    recent = SupervisorBeat.objects.filter(
+        beat_at__gte=timezone.now() - grace, stopped_at__isnull=True
+    )
+    return recent.exists()

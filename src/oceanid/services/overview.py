@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from oceanid.models import Cluster, Depth, FailureTally, Job, Scheduler, Standing, Tally
 from oceanid.models.tally import SLOT_S
-from oceanid.services import policy
+from oceanid.services import cluster_page, policy
 from oceanid.services.tallies import slot_of
 
 MOST_SCHEDULERS = 50
@@ -216,4 +216,5 @@ def _clusters(user: policy.Person) -> Any:
     """The clusters, for those who may see everyone's jobs."""
     if not policy.sees_all(user):
         return []
-    return Cluster.objects.select_related("account").order_by("name")[:MOST_CLUSTERS]
+    clusters = Cluster.objects.select_related("account").defer("secrets", "account__secrets")
+    return cluster_page.with_figures(clusters.order_by("name"))[:MOST_CLUSTERS]

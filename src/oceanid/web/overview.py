@@ -12,9 +12,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
-from oceanid.services import hearing, overview, policy
+from oceanid.services import beats, hearing, overview, policy, prices
+from oceanid.states import ClusterWanted
+from oceanid.templatetags.oceanid_clusters import prices_told
 from oceanid.web.pages import is_fragment, page
-from oceanid.web.shell import supervisor_is_alive
 
 SPAN_WORDS = {
     "hour": (gettext_lazy("Hour"), gettext_lazy("in the last hour")),
@@ -69,12 +70,23 @@ def home(request: HttpRequest) -> HttpResponse:
             for each in found.reasons
         ],
         "read_at": timezone.now(),
+        "prices_told": _prices(found),
         "is_fragment": is_fragment(request),
     }
     if is_fragment(request):
         return render(request, "oceanid/parts/overview.html", context)
-    context |= {"last_event": hearing.newest(), "is_supervised": supervisor_is_alive()}
+    context |= {"last_event": hearing.newest(), "is_supervised": beats.is_alive()}
     return render(request, "oceanid/overview.html", context)
+
+
+def _prices(found: overview.Overview) -> list[Any]:
+    """Of when the prices are by which the shown costs are reckoned, of each cloud once."""
+    clouds = {
+        each.account.cloud for each in found.clusters if each.wanted != ClusterWanted.PREPARED
+    }
+    in_use = prices.all_in_use() if clouds else {}
+    told = {prices_told(in_use.get(cloud), cloud): None for cloud in sorted(clouds)}
+    return list(told)
 
 
 def _word(code: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -12,12 +11,12 @@ from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, reverse
-from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
 from oceanid import conf
-from oceanid.models import Scheduler, SupervisorBeat
+from oceanid.models import Scheduler
+from oceanid.services import beats
 from oceanid.states import Health
 
 
@@ -85,7 +84,7 @@ def can_stream(request: HttpRequest) -> bool:
 def banners() -> list[Banner]:
     """What everyone should know: a supervisor that is not there, schedulers that don't answer."""
     found = []
-    if not supervisor_is_alive():
+    if not beats.is_alive():
         text = _("Jobs wait until it runs: an administrator starts it with “oceanid supervise”.")
         found.append(Banner("danger", _("The supervisor isn't running."), text))
     lost = Scheduler.objects.filter(enabled=True, health=Health.UNREACHABLE.value)
@@ -94,15 +93,6 @@ def banners() -> list[Banner]:
         title = _("The scheduler “%(name)s” can't be reached.") % {"name": name}
         found.append(Banner("warning", title, f"{message} {text}".strip()))
     return found
-
-
-def supervisor_is_alive() -> bool:
-    """Whether some supervisor's heart has beaten within the last few beats."""
-    grace = timedelta(seconds=max(15.0, 4 * conf.current().supervisor.beat_s))
-    beats = SupervisorBeat.objects.filter(
-        beat_at__gte=timezone.now() - grace, stopped_at__isnull=True
-    )
-    return beats.exists()
 
 
 def _address(name: str) -> str:

@@ -43,10 +43,20 @@ RULES: dict[str, tuple[tuple[int, int, int], tuple[int, int, int]]] = {
     "auditevent_history": ((403, 403, 200), (403, 403, 200)),
     "auditevent_delete": ((403, 403, 403), (403, 403, 403)),
     "auditevent_change": ((403, 403, 200), (403, 403, 403)),
+    "cluster_watch": ((403, 403, 200), (403, 403, 200)),
+    "cluster_live": ((403, 403, 200), (405, 405, 405)),
+    "cluster_prices": ((403, 403, 200), (403, 403, 400)),
+    "cluster_pricesfile": ((403, 403, 200), (403, 403, 405)),
+    "cluster_create": ((403, 403, 302), (403, 403, 302)),
+    "cluster_preflight": ((403, 403, 302), (403, 403, 302)),
+    "cluster_resize": ((403, 403, 200), (403, 403, 400)),
+    "cluster_stop": ((403, 403, 200), (403, 403, 302)),
+    "cluster_start": ((403, 403, 200), (403, 403, 302)),
+    "cluster_repair": ((403, 403, 200), (403, 403, 302)),
     "cluster_changelist": ((403, 403, 200), (403, 403, 200)),
     "cluster_add": ((403, 403, 200), (403, 403, 200)),
     "cluster_history": ((403, 403, 200), (403, 403, 200)),
-    "cluster_delete": ((403, 403, 200), (403, 403, 200)),
+    "cluster_delete": ((403, 403, 200), (403, 403, 400)),
     "cluster_change": ((403, 403, 200), (403, 403, 200)),
     "job_export": ((200, 200, 200), (404, 404, 404)),
     "job_bulk": ((404, 200, 404), (404, 302, 404)),
@@ -104,6 +114,7 @@ def things(make_job: MakeJob, operator: User, local: Scheduler) -> dict[str, Any
         "auditevent": event.pk,
         "bulk": bulk_actions.on_these(operator, "stop", [job.pk]).uuid,
         "cloudaccount": account.pk,
+        "cloud": "amazon",
         "cluster": Cluster.objects.create(name="a cluster", account=account, size=1).pk,
         "job": job.pk,
         "scheduler": local.pk,
@@ -115,6 +126,7 @@ def address(name: str, route: str, things: dict[str, Any]) -> str:
     if "<" not in route:
         return reverse(f"admin:oceanid_{name}")
     which = "bulk" if "<uuid:" in route else name.partition("_")[0]
+    which = "cloud" if "<slug:cloud>" in route else which
     return reverse(f"admin:oceanid_{name}", args=[things[which]])
 
 

@@ -294,7 +294,7 @@ def test_without_an_account_the_way_to_one_is_told(boss: Client) -> None:
 
 def test_a_cluster_is_prepared_and_says_so(boss: Client, account: CloudAccount) -> None:
     text = shown(boss.get(f"{CLUSTERS}add/"))
-    assert "does not make machines yet" in text
+    assert "first you see what will be made, and what it costs" in text
     assert f'<option value="{account.pk}" selected>Amazon: Ours</option>' in text
     for label in ("Master Image ID", "Node Instance Type"):
         assert label in text
@@ -313,7 +313,9 @@ def test_a_cluster_is_prepared_and_says_so(boss: Client, account: CloudAccount) 
     assert AuditEvent.objects.get(verb="change").changes == [
         {"field": "size", "before": "4", "after": "6"}
     ]
-    assert boss.post(f"{CLUSTERS}{cluster.pk}/delete/", {"post": "yes"}).status_code == 302
+    page = f"{CLUSTERS}{cluster.pk}/delete/"
+    assert "That is not the name" in shown(boss.post(page, {"name": "other"}))
+    assert boss.post(page, {"name": "alps"}).status_code == 302
     assert not Cluster.objects.exists()
 
 
@@ -330,6 +332,10 @@ def test_a_cluster_is_prepared_and_says_so(boss: Client, account: CloudAccount) 
         ({"max_size": "3"}, "not between the minimum and the maximum"),
         ({"hourly_limit": "0"}, "nothing could run"),
         ({"hourly_limit": "-1"}, "nothing could run"),
+        ({"budget": "0"}, "nothing could run"),
+        ({"ssh_from": "here"}, "“here” is not a network"),
+        ({"ssh_from": "203.0.113.7/24"}, "“203.0.113.7/24” is not a network"),
+        ({"ssh_from": ",".join(f"10.0.0.{n}/32" for n in range(51))}, "50 at most"),
         ({"node_image": "debian"}, "not an image of Amazon&#x27;s"),
         ({"zones": "a"}, "not one of this region&#x27;s"),
         ({"resource_group": "ours"}, "Amazon has no resource groups"),
@@ -404,7 +410,8 @@ def test_the_default_cluster_is_chosen_and_stays(boss: Client, account: CloudAcc
     assert Setting.objects.get(part="cluster").default_cluster == cluster
     assert "alps" in shown(boss.get(SETTINGS))
     page = f"{CLUSTERS}{cluster.pk}/delete/"
-    assert "is the default cluster" in shown(boss.post(page, {"post": "yes"}, follow=True))
+    assert "is the default cluster" in shown(boss.get(page))
+    assert "is the default cluster" in shown(boss.post(page, {"name": "alps"}, follow=True))
     assert Cluster.objects.exists()
 
 

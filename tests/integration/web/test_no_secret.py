@@ -28,7 +28,9 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
+from oceanid.clouds import blueprints
 from oceanid.clouds.amazon.cloud import AmazonCloud
+from oceanid.clouds.specs import Blueprint
 from oceanid.errors import OceanidError
 from oceanid.fields import EncryptedJSONField
 from oceanid.models import (
@@ -112,7 +114,7 @@ def _cluster(boss: User) -> list[str]:
     account = CloudAccount.objects.get(name="ours")
     Cluster.objects.create(
         account=account, name="secret", wanted="RUN", state="RUN", secrets=secrets,
-        blueprint={"region": "eu-central-1"},
+        blueprint=blueprints.written(Blueprint("eu-central-1", "ami-1", "t3.small", "ami-1", "x")),
     )  # fmt: skip
     return list(secrets.values())
 

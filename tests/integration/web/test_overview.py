@@ -102,7 +102,7 @@ def test_clusters_are_shown_to_those_who_see_all(client: Client, owner: User, st
     client.force_login(staff)
     told = text(client.get(OVERVIEW))
     assert "spring-floods" in told
-    assert "Not made yet" in told
+    assert "Prepared" in told and "5 machines planned" in told
     client.force_login(owner)
     assert "spring-floods" not in text(client.get(OVERVIEW))
 

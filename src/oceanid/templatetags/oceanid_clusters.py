@@ -1,0 +1,115 @@
+"""Template tags for clusters: their states, their machines, and money."""
+
+from __future__ import annotations
+
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from oceanid.clouds.prices import Prices
+from oceanid.models import Cluster, ClusterNode
+from oceanid.services import cluster_page
+from oceanid.services.cluster_plan import PlanLine
+from oceanid.services.telling_clusters import RIGHTS
+from oceanid.supervisor import messages
+
+register = template.Library()
+
+CENT, TENTH_OF_CENT = Decimal("0.01"), Decimal("0.001")
+
+
+@register.simple_tag
+def cluster_badge(cluster: Cluster) -> SafeString:
+    """What a cluster does, as a badge."""
+    tone = cluster_page.state_tone(cluster.state)
+    word = cluster.get_state_display()
+    return format_html('<span class="o-badge" data-tone="{}">{}</span>', tone, word)
+
+
+@register.simple_tag
+def machine_badge(node: ClusterNode) -> SafeString:
+    """What a machine does, as a badge; while it is drained, that."""
+    tone, word = cluster_page.machine_tone(node.state), node.get_state_display()
+    if node.leaving_at is not None and node.gone_at is None and tone == "done":
+        tone, word = "pause", _("Draining")
+    return format_html('<span class="o-badge" data-tone="{}">{}</span>', tone, word)
+
+
+@register.filter
+def usd(amount: Decimal | None) -> SafeString:
+    """US dollars; what is not known is said to be so."""
+    if amount is None:
+        return format_html('<span class="o-absent">{}</span>', _("price not known"))
+    step = CENT if amount >= 1 or amount == 0 else TENTH_OF_CENT
+    shown = amount.quantize(step, ROUND_HALF_UP)
+    return format_html('<span class="o-num">US$&nbsp;{}</span>', f"{shown:,}")
+
+
+@register.simple_tag
+def prices_told(table: Prices | None, cloud: str = "") -> SafeString:
+    """Of when the prices are by which a page reckons; a warning when that is long ago."""
+    if table is None:
+        return format_html(
+            '<span class="o-prices" data-tone="held">{}</span>',
+            _("There are no prices of %(cloud)s: costs are not known.") % {"cloud": cloud},
+        )
+    days = table.age_days()
+    told = ngettext("Prices of %(day)s, %(days)d day old.", "Prices of %(day)s, %(days)d days old.",
+                    days) % {"day": table.dated.isoformat(), "days": days}  # fmt: skip
+    if not table.is_old():
+        return format_html('<span class="o-prices">{}</span>', told)
+    warning = _("That is long ago: they may have changed. An administrator can load newer ones.")
+    return format_html('<span class="o-prices" data-tone="held">{} {}</span>', told, warning)
+
+
+@register.filter
+def cluster_usd(cluster: Cluster) -> SafeString:
+    """What a cluster of :func:`cluster_page.with_figures` costs per hour at the moment."""
+    return usd(cluster_page.usd_of(cluster))
+
+
+@register.filter
+def cluster_path(cluster: Cluster, user: Any) -> str:
+    """Where somebody looks at a cluster; "" for who may not."""
+    may = getattr(user, "is_staff", False) and any(map(user.has_perm, RIGHTS))
+    return messages.cluster_path(cluster.pk) if may else ""
+
+
+@register.filter
+def plan_words(line: PlanLine) -> str:
+    """What becomes of a thing, in words."""
+    things: dict[str, Any] = {
+        "master": ngettext("the master", "%(n)d masters", line.count),
+        "worker": ngettext("1 worker", "%(n)d workers", line.count),
+        "disk": ngettext("1 disk", "%(n)d disks", line.count),
+        "address": _("a public address"),
+        "rest": _("network, firewall, key and templates"),
+    }
+    return str(things.get(line.what, line.what)) % {"n": line.count}
+
+
+@register.filter
+def plan_verb(line: PlanLine) -> str:
+    """What is done to a thing, in a word."""
+    words = {
+        "make": _("make"), "keep": _("keep"), "start": _("start"), "stop": _("stop"),
+        "end": _("end"),
+    }  # fmt: skip
+    return words.get(line.verb, line.verb)
+
+
+@register.filter
+def plan_tone(line: PlanLine) -> str:
+    """The name of its colour."""
+    return {"make": "run", "start": "run", "end": "bad", "stop": "stop"}.get(line.verb, "quiet")
+
+
+@register.filter
+def is_master(node: ClusterNode) -> bool:
+    """Whether a machine is its cluster's master."""
+    return cluster_page.is_master(node)
