@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.contract.clouds.arm import FakeAzure
+from tests.clouds.azure.server import SmallAzure
 
 EVERYTHING = ["sts:GetCallerIdentity", "ec2:DescribeKeyPairs"]
 
@@ -85,9 +85,9 @@ def amazon(amazon_server: FakeAmazon, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 @pytest.fixture
-def azure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAzure]:
+def azure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallAzure]:
     """An Azure that the SDKs trust."""
-    made = FakeAzure(tmp_path)
+    made = SmallAzure(tmp_path / "small-azure")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(made.ca))
     yield made
     made.stop()

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from oceanid.clouds import azure as ours
-from oceanid.clouds.azure import AzureCloud
+from oceanid.clouds.azure import AzureCloud, session, values
 from oceanid.clouds.specs import AccountSpec, ClusterSpec
 from oceanid.specs import CheckReport
 from oceanid.states import Health
-from tests.contract.clouds.arm import CLIENT, SUBSCRIPTION, TENANT, TOKEN, FakeAzure
+from tests.clouds.azure.authority import CLIENT, TENANT
+from tests.clouds.azure.server import Hook, SmallAzure
+from tests.clouds.azure.world import SUBSCRIPTION
 from tests.contract.clouds.certificates import (
     both,
     certificate_of,
@@ -36,7 +37,7 @@ def last(report: CheckReport) -> tuple[str, bool, str]:
     return step.name, step.ok, f"{step.found} {step.hint}"
 
 
-def account(azure: FakeAzure, pem: Path, **changes: str) -> dict[str, Any]:
+def account(azure: SmallAzure, pem: Path, **changes: str) -> dict[str, Any]:
     values = {
         "subscription_id": SUBSCRIPTION, "tenant_id": TENANT, "client_id": CLIENT,
         "certificate_path": str(pem), "authority": azure.address, "endpoint": azure.address,
@@ -45,7 +46,7 @@ def account(azure: FakeAzure, pem: Path, **changes: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("password", ["", "Xk9-geheim ü"])
-def test_all_is_well(azure: FakeAzure, tmp_path: Path, password: str) -> None:
+def test_all_is_well(azure: SmallAzure, tmp_path: Path, password: str) -> None:
     pem = both(tmp_path / "both.pem", password=password)
     azure.know(pem.read_bytes())
     report = look(account(azure, pem), password)
@@ -54,8 +55,8 @@ def test_all_is_well(azure: FakeAzure, tmp_path: Path, password: str) -> None:
         "library", "certificate", "token", "subscription",
     ]  # fmt: skip
     assert "for 89 days" in report.steps[1].found and "“Rivers”" in report.steps[3].found
-    assert TOKEN not in str(report) and "Xk9" not in str(report)
-    assert azure.asked[-1] == f"GET /subscriptions/{SUBSCRIPTION}"
+    assert azure.authority.token_given not in str(report) and "Xk9" not in str(report)
+    assert azure.asked()[-1] == f"GET /subscriptions/{SUBSCRIPTION}"
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def test_all_is_well(azure: FakeAzure, tmp_path: Path, password: str) -> None:
     ],
 )
 def test_what_is_wrong_is_told_with_its_cure(
-    azure: FakeAzure, tmp_path: Path, change: dict[str, str], name: str, told: str
+    azure: SmallAzure, tmp_path: Path, change: dict[str, str], name: str, told: str
 ) -> None:
     pem = both(tmp_path / "both.pem")
     azure.know(pem.read_bytes())
@@ -79,7 +80,7 @@ def test_what_is_wrong_is_told_with_its_cure(
     assert report.health is Health.DEGRADED and report.steps[-1].hint
 
 
-def test_a_certificate_that_azure_does_not_know_is_told(azure: FakeAzure, tmp_path: Path) -> None:
+def test_a_certificate_that_azure_does_not_know_is_told(azure: SmallAzure, tmp_path: Path) -> None:
     azure.know(both(tmp_path / "known.pem").read_bytes())
     found = last(look(account(azure, both(tmp_path / "both.pem"))))
     assert found[:2] == ("token", False) and "Certificates & secrets" in found[2]
@@ -95,20 +96,22 @@ def test_a_certificate_that_azure_does_not_know_is_told(azure: FakeAzure, tmp_pa
     ],
 )
 def test_a_subscription_that_can_not_be_used_is_told(
-    azure: FakeAzure, tmp_path: Path, state: str, refuse: tuple[int, str] | None, told: str
+    azure: SmallAzure, tmp_path: Path, state: str, refuse: tuple[int, str] | None, told: str
 ) -> None:
     pem = both(tmp_path / "both.pem")
     azure.know(pem.read_bytes())
-    azure.state, azure.refuse = state, refuse
+    azure.world.state = state
+    if refuse is not None:
+        azure.arm(Hook("refuse", status=refuse[0], code=refuse[1], times=9))
     found = last(look(account(azure, pem)))
     assert found[:2] == ("subscription", False) and told in found[2]
 
 
 def test_an_azure_that_is_silent_or_away_is_told_in_time(
-    azure: FakeAzure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    azure: SmallAzure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pem = both(tmp_path / "both.pem")
-    monkeypatch.setattr(ours, "READ_S", 0.3)
+    monkeypatch.setattr(session, "READ_S", 0.3)
     azure.is_silent = True
     report = look(account(azure, pem))
     assert report.health is Health.UNREACHABLE and last(report)[0] == "token"
@@ -120,7 +123,7 @@ def test_an_azure_that_is_silent_or_away_is_told_in_time(
 def test_the_library_that_is_missing_is_told_with_its_command(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ours, "LIBRARIES", ("oceanid_nothing.identity",))
+    monkeypatch.setattr(values, "LIBRARIES", ("oceanid_nothing.identity",))
     found = last(look({"subscription_id": SUBSCRIPTION}))
     assert found[:2] == ("library", False) and "pip install 'oceanid[azure]'" in found[2]
 

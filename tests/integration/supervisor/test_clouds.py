@@ -18,7 +18,9 @@ from oceanid.models import AuditEvent, CloudAccount
 from oceanid.services import accounts
 from oceanid.specs import CheckReport
 from oceanid.states import JobState
-from tests.contract.clouds.arm import CLIENT, SUBSCRIPTION, TENANT, FakeAzure
+from tests.clouds.azure.authority import CLIENT, TENANT
+from tests.clouds.azure.server import SmallAzure
+from tests.clouds.azure.world import SUBSCRIPTION
 from tests.contract.clouds.certificates import both
 from tests.contract.clouds.conftest import FakeAmazon, amazon, amazon_server, azure
 from tests.integration.running import eventually
@@ -65,7 +67,7 @@ def looked(account: CloudAccount, *, within_s: float = 60) -> CloudAccount:
 
 
 def test_accounts_of_both_clouds_are_looked_at_when_a_person_wants_it(
-    amazon: FakeAmazon, azure: FakeAzure, supervisor: Running, boss: User, tmp_path: Path
+    amazon: FakeAmazon, azure: SmallAzure, supervisor: Running, boss: User, tmp_path: Path
 ) -> None:
     key, secret = amazon.key_of_a_user()
     amazon.guard()
