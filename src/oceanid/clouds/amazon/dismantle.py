@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Final
 
 from oceanid.clouds.amazon.errors import code_of
-from oceanid.clouds.amazon.ground import find_groups, find_templates
+from oceanid.clouds.amazon.ground import find_groups, find_templates, is_ours
 from oceanid.clouds.amazon.machines import NOT_GONE, described, terminate
 from oceanid.clouds.amazon.session import Session
-from oceanid.clouds.amazon.tags import CLUSTER, of_cluster, read_tags, template_name
+from oceanid.clouds.amazon.tags import of_cluster, template_name
 from oceanid.clouds.specs import Claim
-from oceanid.errors import OceanidError
+from oceanid.errors import CloudDenied, OceanidError
 from oceanid.states import Role
 
+Find = Callable[[], Awaitable[list[str]]]
+
+GOING: Final = {"deleting", "deleted"}
 IN_USE: Final = {
     "DependencyViolation",
     "InvalidGroup.InUse",
@@ -42,65 +46,63 @@ async def dismantle(session: Session, claim: Claim) -> bool:
         if ids:
             await terminate(session, claim, ids)
         return False
-    if not await _loose_ends(session, claim):
-        return False
+
+    async def volumes() -> list[str]:
+        found = await session.pages(
+            "DescribeVolumes", "Volumes", region=region, Filters=[of_cluster(claim)]
+        )
+        return [str(each["VolumeId"]) for each in found if each.get("State") not in GOING]
+
+    async def cards() -> list[str]:
+        found = await session.pages(
+            "DescribeNetworkInterfaces", "NetworkInterfaces", region=region,
+            Filters=[of_cluster(claim)],
+        )  # fmt: skip
+        return [str(each["NetworkInterfaceId"]) for each in found]
+
+    async def groups() -> list[str]:
+        found = await find_groups(session, claim)
+        return [str(found[name]["GroupId"]) for name in sorted(found)]
+
     # The groups go before the templates: an order that is still on its way to Amazon finds no
     # group and fails, and one that came before keeps the group, and so the cluster, in being.
-    for name, group in sorted((await find_groups(session, claim)).items()):
-        del name
-        if not await _delete(session, claim, "DeleteSecurityGroup", GroupId=group["GroupId"]):
+    for find, operation, argument in (
+        (volumes, "DeleteVolume", "VolumeId"),
+        (cards, "DeleteNetworkInterface", "NetworkInterfaceId"),
+        (groups, "DeleteSecurityGroup", "GroupId"),
+    ):
+        if not await _remove(session, region, find, operation, argument):
             return False
-    await _forget_name(session, claim, region, (Role.WORKER, Role.MASTER))
+    await _forget_name(session, claim, region)
     names_region = session.names_region(region)
     if names_region != region:
-        await _forget_name(session, claim, names_region, (Role.MASTER,))
+        await _forget_name(session, claim, names_region)
     return True
 
 
-async def _loose_ends(session: Session, claim: Claim) -> bool:
-    """Disks and cards that outlived their machine; whether none is left."""
-    region, is_done = claim.blueprint.region, True
-    volumes = await session.pages(
-        "DescribeVolumes", "Volumes", region=region, Filters=[of_cluster(claim)]
-    )
-    for each in volumes:
-        if each.get("State") in ("deleting", "deleted"):
-            continue
-        is_done &= await _delete(session, claim, "DeleteVolume", VolumeId=each["VolumeId"])
-    cards = await session.pages(
-        "DescribeNetworkInterfaces", "NetworkInterfaces", region=region,
-        Filters=[of_cluster(claim)],
-    )  # fmt: skip
-    for each in cards:
-        card = each["NetworkInterfaceId"]
-        is_done &= await _delete(session, claim, "DeleteNetworkInterface", NetworkInterfaceId=card)
-    return is_done
+async def _forget_name(session: Session, claim: Claim, region: str) -> None:
+    async def templates() -> list[str]:
+        there = await find_templates(session, region, claim.name)
+        names = [template_name(claim.name, role) for role in (Role.WORKER, Role.MASTER)]
+        ours = [there[name] for name in names if name in there and is_ours(claim, there[name])]
+        return [str(each["LaunchTemplateId"]) for each in ours]
+
+    await _remove(session, region, templates, "DeleteLaunchTemplate", "LaunchTemplateId")
 
 
-async def _delete(session: Session, claim: Claim, operation: str, **what: Any) -> bool:
-    try:
-        await session.call(operation, region=claim.blueprint.region, **what)
-    except OceanidError as problem:
-        code = code_of(problem)
-        if code in IN_USE:
-            return False
-        if not code.endswith((".NotFound", ".NotFoundException")):
-            raise
-    return True
-
-
-async def _forget_name(
-    session: Session, claim: Claim, region: str, roles: tuple[Role, ...]
-) -> None:
-    there = await find_templates(session, region, claim.name)
-    for role in roles:
-        found = there.get(template_name(claim.name, role))
-        if found is None or read_tags(found).get(CLUSTER) != str(claim.uuid):
-            continue
+async def _remove(session: Session, region: str, find: Find, operation: str, argument: str) -> bool:
+    """Remove what is found; whether none of it is in use still."""
+    is_done = True
+    for id_ in await find():
         try:
-            await session.call(
-                "DeleteLaunchTemplate", region=region, LaunchTemplateId=found["LaunchTemplateId"]
-            )
+            await session.call(operation, region=region, **{argument: id_})
         except OceanidError as problem:
-            if not code_of(problem).endswith((".NotFound", ".NotFoundException")):
+            code = code_of(problem)
+            if code in IN_USE:
+                is_done = False
+            elif code.endswith((".NotFound", ".NotFoundException")):
+                continue
+            # Where rights hang on tags, what is gone is refused so, for it has none.
+            elif not isinstance(problem, CloudDenied) or id_ in await find():
                 raise
+    return is_done

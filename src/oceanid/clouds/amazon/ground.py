@@ -92,16 +92,20 @@ async def find_templates(session: Session, region: str, name: str) -> dict[str, 
     return {str(each["LaunchTemplateName"]): each for each in found}
 
 
+def is_ours(claim: Claim, found: Found) -> bool:
+    """Whether something carries the cluster's own tag."""
+    return read_tags(found).get(CLUSTER) == str(claim.uuid)
+
+
 def require_ours(claim: Claim, found: Found, region: str) -> None:
     """Refuse a name that stands in the account for another cluster.
 
     Raises:
         NameTaken: It does.
     """
-    tags = read_tags(found)
-    if tags.get(CLUSTER) == str(claim.uuid):
+    if is_ours(claim, found):
         return
-    portal = tags.get(PORTAL, "")
+    portal = read_tags(found).get(PORTAL, "")
     whose = "a cluster of this portal" if portal == str(claim.portal) else (
         f"a cluster of another portal ({portal})" if portal else "something else"
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from oceanid.clouds.amazon import networks
@@ -22,12 +22,13 @@ from oceanid.clouds.amazon.tags import (
     template_name,
 )
 from oceanid.clouds.specs import Claim, Inventory, Launch, Launched, Machine
-from oceanid.errors import CloudError, InvalidValue, OceanidError
+from oceanid.errors import CloudDenied, CloudError, InvalidValue, OceanidError
 from oceanid.states import MachineState, Role
 
 MOST_USER_DATA: Final = 16 * 1024
 """EC2 user guide, "Instance user data": 16 KB before it is encoded."""
 MOST_IDS: Final = 1000
+UNKNOWN: Final = "InvalidInstanceID"
 PAGE: Final = 1000
 SHORT: Final = "Amazon had no more machines of this type in this zone."
 
@@ -200,8 +201,10 @@ async def console(session: Session, claim: Claim, machine: str) -> str:
             code = code_of(problem)
             if code == "UnsupportedOperation" and latest:
                 continue
-            if code.startswith("InvalidInstanceID"):
-                return ""
+            if code.startswith(UNKNOWN) or isinstance(problem, CloudDenied):
+                there = {each.id for each in (await look(session, claim)).machines}
+                if machine not in there:
+                    return ""
             raise
         return str(answer.get("Output") or "")
     return ""
@@ -213,27 +216,26 @@ async def _each(session: Session, claim: Claim, operation: str, ids: Sequence[st
 
 
 async def _at_once(session: Session, claim: Claim, operation: str, ids: Sequence[str]) -> None:
-    """Ask for all; Amazon refuses all for one that it does not know, so ask again without it."""
+    """Ask for all; Amazon refuses all for one, so ask again without it.
+
+    One that is gone is refused as unknown or, where rights hang on tags, as not allowed: what is
+    gone has no tags. One in another state is under way. One so new that not all of Amazon knows
+    it is left out, too: later looks tell of each, and then it is asked for again.
+    """
     left = list(ids)
     while left:
         try:
             await session.call(operation, region=claim.blueprint.region, InstanceIds=left)
         except OceanidError as problem:
-            refused = set(_refused(problem)) & set(left)
-            if not refused:
+            if code_of(problem) == "IncorrectInstanceState":
+                kept = [each for each in left if each not in _IDS.findall(words_of(problem))]
+            elif isinstance(problem, CloudDenied) or code_of(problem).startswith(UNKNOWN):
+                there = {each.id for each in (await look(session, claim)).machines}
+                kept = [each for each in left if each in there]
+            else:
                 raise
-            left = [each for each in left if each not in refused]
+            if len(kept) == len(left):
+                raise
+            left = kept
             continue
         return
-
-
-def _refused(problem: OceanidError) -> Iterator[str]:
-    """The machines for which Amazon refused, when that is no failure: it says which they are.
-
-    One that is not there is gone, or so new that not all of Amazon knows it; one in another
-    state is under way: later looks tell, and it is asked again.
-    """
-    if code_of(problem) in (
-        "InvalidInstanceID.NotFound", "InvalidInstanceID.Malformed", "IncorrectInstanceState",
-    ):  # fmt: skip
-        yield from _IDS.findall(words_of(problem))

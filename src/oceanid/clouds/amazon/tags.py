@@ -39,8 +39,9 @@ def tagged(kinds: Iterable[str], tags: list[dict[str, str]]) -> list[dict[str, A
 
 
 def read_tags(found: Mapping[str, Any]) -> dict[str, str]:
-    """The tags of what EC2 describes."""
-    return {tag["Key"]: tag.get("Value", "") for tag in found.get("Tags") or ()}
+    """The tags of what EC2 describes; of network interfaces it calls them otherwise."""
+    tags = found.get("Tags") or found.get("TagSet") or ()
+    return {tag["Key"]: tag.get("Value", "") for tag in tags}
 
 
 def of_cluster(claim: Claim) -> dict[str, Any]:
