@@ -11,7 +11,7 @@ WORKERS ?= 2
 CONDOR ?= trixie sid
 CONDOR_WORKERS ?= 2
 PYTEST := $(BIN)/pytest
-PLAIN := not faults and not browser and not tethys and not condor and not condor_faults
+PLAIN := not faults and not browser and not tethys and not condor and not condor_faults and not vms
 SUITE = $(PYTEST) -n $(WORKERS) --dist worksteal -m "$(PLAIN)$(1)"
 export OCEANID_APPS ?= hymod
 export PYTHONPATH := $(CURDIR)/examples$(if $(PYTHONPATH),:$(PYTHONPATH))
@@ -20,7 +20,7 @@ export NO_PROXY := 127.0.0.1,localhost$(if $(NO_PROXY),$(comma)$(NO_PROXY))
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-tethys test test-postgres test-browser test-tethys test-condor faults faults-postgres \
+.PHONY: help run setup setup-tethys test test-postgres test-browser test-tethys test-condor test-vms faults faults-postgres \
 	faults-condor bench bench-local bench-pages bench-pages-postgres bench-site bench-site-postgres \
 	bench-condor bench-smoke lint format \
 	docs reference \
@@ -40,7 +40,7 @@ setup-tethys: $(STAMP) $(TETHYS)/.ready  ## Make the environment of test-tethys
 
 test: $(STAMP)  ## Run the tests on SQLite; says which commands run the others (WORKERS=2)
 	$(call SUITE, and not postgres) $(ARGS)
-	@echo "Not run here: make test-postgres, test-browser, test-tethys, test-condor, faults, faults-condor, bench."
+	@echo "Not run here: make test-postgres, test-browser, test-tethys, test-condor, test-vms, faults, faults-condor, bench."
 
 test-postgres: $(STAMP)  ## Run the tests on a private PostgreSQL cluster, made for it and removed
 	OCEANID_REQUIRE=$(call required,postgres) $(BIN)/python tools/with_postgres.py $(call SUITE) $(ARGS)
@@ -55,6 +55,9 @@ test-tethys: $(STAMP) $(TETHYS)/.ready  ## Install into a real Tethys Portal and
 test-condor: $(STAMP)  ## Run the engine's contract and jobs on real HTCondor pools, 23.9 and 25.x (root)
 	OCEANID_REQUIRE=$(call required,condor) $(BIN)/python tools/with_condor.py $(POOLS) \
 		$(PYTEST) -n $(CONDOR_WORKERS) --dist worksteal -m condor $(ARGS)
+
+test-vms: $(STAMP)  ## Boot a cluster's machines from its user-data, and attack it from inside (root)
+	OCEANID_TEST_VMS=1 OCEANID_REQUIRE=$(call required,vms) $(PYTEST) -m vms tests/vms $(ARGS)
 
 faults: $(STAMP)  ## Kill, freeze and cut while jobs go through (ROUNDS=30)
 	OCEANID_FAULT_ROUNDS=$(ROUNDS) $(PYTEST) -m "faults and not postgres" tests/faults $(ARGS)

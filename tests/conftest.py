@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.clouds.vms.ground import missing
+
 # The same examples each time; `pytest --hypothesis-profile=long` looks for new ones for long.
 settings.register_profile("same", derandomize=True, deadline=None)
 settings.register_profile("long", derandomize=False, deadline=None, print_blob=True)
@@ -54,6 +56,12 @@ def _condor() -> str:
     return "" if os.environ.get("OCEANID_TEST_CONDOR") else "no HTCondor pool: make test-condor"
 
 
+def _vms() -> str:
+    if os.environ.get("OCEANID_TEST_VMS") != "1":
+        return "machines are booted by: make test-vms"
+    return missing()
+
+
 LACKING = {
     "browser": _browser,
     "condor": _condor,
@@ -61,6 +69,7 @@ LACKING = {
     "postgres": _postgres,
     "ssh": _ssh,
     "tethys": _tethys,
+    "vms": _vms,
 }
 """For each marker, what is not there and the command that brings it; "" when it is there."""
 

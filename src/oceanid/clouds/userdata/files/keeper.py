@@ -44,7 +44,7 @@ def ads(*query):
 
 def slots():
     shown = ",".join(SHOWN.split())
-    found = ads("condor_status", "-startd", "-json", "-attributes", shown)
+    found = ads("condor_status", "-json", "-attributes", shown)
     for ad in found:
         match = re.match(r"<([0-9.]+):", str(ad.get("MyAddress", "")))
         if match:
@@ -150,7 +150,7 @@ def drained(addresses, command):
 
 
 def renew():
-    found = ads("condor_status", "-startd", "-json", "-attributes", "OceanidSeal",
+    found = ads("condor_status", "-json", "-attributes", "OceanidSeal",
                 "-constraint", 'SlotType =!= "Dynamic" && isString(OceanidSeal)')  # fmt: skip
     os.makedirs(SEALED, exist_ok=True)
     made, told = 0, []

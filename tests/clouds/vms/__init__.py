@@ -1,0 +1,1 @@
+"""Machines that really boot, on one Linux machine: Debian, systemd, cloud-init and HTCondor."""

@@ -1,0 +1,1 @@
+"""A cluster's machines, really booted from the user-data that clouds get."""

@@ -1,0 +1,75 @@
+"""A cluster of one machine: the master alone, which works too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from oceanid.engines.htcondor.shell import HostKeyChanged
+from oceanid.engines.testing import Bench, shell
+from oceanid.states import TaskState
+from tests.clouds.vms.booter import VmBooter
+from tests.clouds.vms.cluster import Cluster, key_pair, until
+
+pytestmark = [pytest.mark.vms, pytest.mark.ssh]
+
+
+def test_a_job_runs_on_it_by_way_of_the_known_host_key(alone: Cluster, tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        out = tmp_path / "out"
+        batch = bench.batch(
+            shell("id -un; echo made >made", tmp_path, transfer_files=True, stdout=str(out))
+        )
+        handle = await bench.engine.submit(batch)
+        seen = await bench.ends(batch)
+        assert seen[0].state is TaskState.COMPLETE, seen[0].reason
+        await bench.engine.fetch(handle, [0])
+        # Not as the account that submits: that one's files, and its log, are out of reach.
+        assert out.read_text().startswith("slot1_")
+        assert (tmp_path / "made").read_text() == "made\n"
+
+    alone.on_pool(tmp_path, scenario)
+
+
+def test_the_check_of_a_scheduler_record_finds_nothing_wrong(
+    alone: Cluster, tmp_path: Path
+) -> None:
+    async def scenario(bench: Bench) -> None:
+        report = await bench.engine.check()
+        assert all(step.ok for step in report.steps), report.message
+
+    alone.on_pool(tmp_path, scenario)
+
+
+def test_a_look_finds_the_master_itself_and_its_address_at_the_cloud(alone: Cluster) -> None:
+    (node,) = alone.look().nodes
+    assert node.address == alone.addresses.private
+    assert node.cpus >= 1
+    assert node.memory_mib >= 1
+    assert node.heard_at is not None
+    assert not node.is_leaving
+
+
+def test_a_master_with_another_host_key_is_told_nothing(alone: Cluster) -> None:
+    known = alone.host_public_key
+    alone.host_public_key = key_pair()[1]
+    try:
+        with pytest.raises(HostKeyChanged):
+            alone.look()
+    finally:
+        alone.host_public_key = known
+
+
+def test_a_stopped_one_starts_again_with_its_disk_and_the_same_signing_key(
+    booter: VmBooter, alone: Cluster
+) -> None:
+    key = alone.master.run("sha256sum", "/etc/condor/passwords.d/POOL")
+    alone.master.run("touch", "/home/oceanid/kept")
+    booter.stop(alone.master_id)
+    until(lambda: booter.state(alone.master_id) == "stopped", awaited="the stop")
+    booter.start(alone.master_id)
+    alone.wait(alone.master_id, times=2)
+    assert alone.master.run("sha256sum", "/etc/condor/passwords.d/POOL") == key
+    assert alone.master.run("ls", "/home/oceanid").split() == ["kept"]
+    assert [node.address for node in alone.look().nodes] == [alone.addresses.private]
