@@ -6,6 +6,7 @@ Both emulators have it, in the process and over HTTP below ``/_control/`` (see :
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 import urllib.request
 from collections.abc import Callable
@@ -159,10 +160,12 @@ class Remote:
 
     Args:
         address: The emulator's, ``http://127.0.0.1:4566``.
+        ca: The file of the authority that it is known by, when it speaks TLS.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, ca: str = "") -> None:
         self.address = address.rstrip("/")
+        self._ca = ca
 
     def calls(self) -> list[str]:
         """The calls so far."""
@@ -193,6 +196,10 @@ class Remote:
             json.dumps(asked).encode(),
             {"Content-Type": "application/json"},
         )
-        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
+        if self._ca:
+            context = ssl.create_default_context(cafile=self._ca)
+            handlers.append(urllib.request.HTTPSHandler(context=context))
+        direct = urllib.request.build_opener(*handlers)
         with direct.open(request, timeout=PATIENCE_S) as answer:
             return json.load(answer)

@@ -205,11 +205,14 @@ class Launched:
             the next looks, by their tag.
         got: How many were accepted in all; fewer than asked when capacity was short.
         short_because: Why fewer came; "" when all did.
+        under_way: Whether the cloud has not told yet what comes of it, and may still refuse:
+            the same order is to be given again soon.
     """
 
     machines: tuple[str, ...]
     got: int
     short_because: str = ""
+    under_way: bool = False
 
 
 @dataclass(frozen=True, slots=True)

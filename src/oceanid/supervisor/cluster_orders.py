@@ -98,6 +98,8 @@ class Orders:
         except QuotaExceeded as refused:
             await self._over(order, f"The quota does not allow it: {refused.message}")
             return self._pause(Trouble.of(refused))
+        if came.under_way:
+            return None  # it stays unanswered, and is given again in the next round
         await desk.db(launches.answered, desk.hold, order, came, now=desk.now)
         if came.got < order.count:
             return self._next_offer(Trouble(f"Fewer machines came: {came.short_because}"))

@@ -1,18 +1,16 @@
-"""A small Azure in a process of its own, and what a test asks of it."""
+"""A small Azure in a process of its own, and an account in one."""
 
 from __future__ import annotations
 
 import json
-import ssl
 import subprocess
 import sys
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tests.clouds.azure.authority import CLIENT, TENANT
 from tests.clouds.azure.world import SUBSCRIPTION
+from tests.clouds.hooks import Remote
 
 
 @dataclass
@@ -41,15 +39,10 @@ class AzureProcess:
         told = json.loads(process.stdout.readline())
         return cls(told["address"], Path(told["ca"]), process)
 
-    def ask(self, what: str, **body: Any) -> Any:
-        """``calls``, ``remains``, ``hook``, ``disarm``, ``set``, ``allow``, ``know``, ``evict``,
-        ``power``, ``blocked``, ``release``: see :class:`tests.clouds.azure.server.SmallAzure`."""
-        request = urllib.request.Request(
-            f"{self.address}/_/{what}", json.dumps(body).encode(), method="POST"
-        )
-        context = ssl.create_default_context(cafile=str(self.ca))
-        with urllib.request.urlopen(request, timeout=70, context=context) as answer:
-            return json.loads(answer.read())["found"]
+    @property
+    def remote(self) -> Remote:
+        """Its hooks, and what else can be asked of it (``SmallAzure.control``)."""
+        return Remote(self.address, ca=str(self.ca))
 
     def stop(self) -> None:
         """End it."""

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import signal
 import ssl
 import threading
 import traceback
@@ -24,33 +21,18 @@ from tests.clouds.azure.machines import MACHINES, evicted
 from tests.clouds.azure.tls import own_authority
 from tests.clouds.azure.world import SUBSCRIPTION, Refused, World
 from tests.clouds.booter import Booter
+from tests.clouds.hooks import CONTROL, Fault, Hooks
 
-
-@dataclass
-class Hook:
-    """What happens once, at a call that is counted off.
-
-    Args:
-        act: ``cut`` the connection; ``refuse`` with an error; ``block`` until released;
-            ``kill`` the process ``pid``, and cut.
-        skip: How many calls that match go well before.
-        done: Whether the cloud does what was asked first.
-        match: Only calls whose ``METHOD path`` it matches are counted.
-        status, code, told, retry_after: The error.
-        pid: Whom to kill.
-        times: How often it happens.
-    """
-
-    act: str
-    skip: int = 0
-    done: bool = False
-    match: str = ""
-    status: int = 500
-    code: str = "InternalServerError"
-    told: str = ""
-    retry_after: int | None = None
-    pid: int = 0
-    times: int = 1
+ERRORS = {
+    "AuthorizationFailed": Refused(403, "AuthorizationFailed"),
+    "ScopeLocked": Refused(409, "ScopeLocked", "The scope can't be deleted: it is locked."),
+    "TooManyRequests": Refused(429, "TooManyRequests", "Slow down.", retry_after=17),
+    "InternalServerError": Refused(500, "InternalServerError"),
+    "SkuNotAvailable": Refused(409, "SkuNotAvailable", "The size is not available in westeurope."),
+    "QuotaExceeded": Refused(409, "QuotaExceeded", "The quota of cores is used up."),
+    "Strange": Refused(409, "Strange"),
+}
+"""What a fault may answer, by its word."""
 
 
 @dataclass
@@ -61,20 +43,21 @@ class SmallAzure:
         folder: Where its certificates go; ``ca.pem`` is what clients must trust.
         booter: What boots its machines.
         port: Where it listens; 0 for any.
+        allowed: The actions of the app's role.
     """
 
     folder: Path
     booter: Booter | None = None
     port: int = 0
-    calls: list[dict[str, Any]] = field(default_factory=list)
-    hooks: list[Hook] = field(default_factory=list)
     allowed: list[str] = field(default_factory=lambda: list(NEEDED))
 
     def __post_init__(self) -> None:
         self.world = World(self.booter)
+        self.hooks = Hooks()
+        self.lines: list[str] = []
+        self.used: set[str] = set()
         self.authority = Authority()
         self.released = threading.Event()
-        self.blocked = threading.Event()
         self.is_silent = False
         self.ca, chain = own_authority(self.folder)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -91,6 +74,7 @@ class SmallAzure:
     def stop(self) -> None:
         """Be no more."""
         self.released.set()
+        self.hooks.disarm()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(10)
@@ -98,10 +82,6 @@ class SmallAzure:
     def know(self, pem: bytes) -> None:
         """Upload a certificate to the app registration."""
         self.authority.know(pem)
-
-    def asked(self) -> list[str]:
-        """The calls of ARM so far."""
-        return [each["call"] for each in self.calls]
 
     def remains(self) -> list[str]:
         """Everything that exists: kind and id."""
@@ -111,29 +91,6 @@ class SmallAzure:
             kinds = [(each.kind.rpartition("/")[2], each) for each in self.world.things.values()]
             return found + [f"{kind} {each.id}" for kind, each in kinds]
 
-    def arm(self, hook: Hook) -> None:
-        """Let something happen at a call to come."""
-        with self.world.lock:
-            self.hooks.append(hook)
-
-    def disarm(self) -> None:
-        """Let nothing happen any more."""
-        with self.world.lock:
-            self.hooks.clear()
-
-    def due(self, line: str) -> Hook | None:
-        """The hook that strikes this call."""
-        with self.world.lock:
-            for hook in self.hooks:
-                if re.search(hook.match, line):
-                    if hook.skip == 0:
-                        hook.times -= 1
-                        if hook.times == 0:
-                            self.hooks.remove(hook)
-                        return hook
-                    hook.skip -= 1
-        return None
-
     def arm_answers(self, asked: Asked) -> Answer:
         """Do what was asked of ARM, as far as the role goes."""
         inside = asked.path.removeprefix("/subscriptions/")
@@ -141,6 +98,7 @@ class SmallAzure:
         rest = f"/{rest}" if rest else ""
         world = self.world
         with world.lock:
+            self.lines.append(f"{asked.method} {asked.path}")
             world.settle()
             try:
                 if asked.headers.get("authorization") != f"Bearer {self.authority.token_given}":
@@ -150,6 +108,7 @@ class SmallAzure:
                 if "api-version" not in asked.query:
                     raise Refused(400, "MissingApiVersionParameter")
                 rights.refuse(asked, self.allowed)
+                self.used.update(rights.actions(asked))
                 if rest.endswith("/providers/Microsoft.Authorization/permissions"):
                     return Answer(200, rights.permissions(self.allowed))
                 return routes.answer(world, asked, rest)
@@ -158,37 +117,27 @@ class SmallAzure:
             finally:
                 world.settle()
 
-    def control(self, what: str, body: dict[str, Any]) -> Any:
-        """What the tests ask: see ``tests.clouds.azure.client``."""
+    def control(self, verb: str, body: dict[str, Any]) -> Any:
+        """What the tests ask: the verbs of :class:`tests.clouds.hooks.Hooks`, and ``remains``,
+        ``set`` (of :class:`World`), ``allow``, ``know``, ``evict``, ``power``."""
         world = self.world
+        own = {"remains", "set", "allow", "know", "evict", "power"}
+        if verb not in own:
+            return self.hooks.control(verb, body)  # it may wait: without the world's lock
         with world.lock:
-            if what == "calls":
-                return self.calls
-            if what == "remains":
+            if verb == "remains":
                 return self.remains()
-            if what == "hook":
-                self.released.clear()
-                self.blocked.clear()
-                self.hooks.append(Hook(**body))
-            elif what == "disarm":
-                self.hooks.clear()
-            elif what == "set":
+            if verb == "set":
                 for name, value in body.items():
                     setattr(world, name, set(value) if isinstance(value, list) else value)
-            elif what == "allow":
+            elif verb == "allow":
                 self.allowed = list(NEEDED if body["actions"] is None else body["actions"])
-            elif what == "know":
+            elif verb == "know":
                 self.authority.know(body["pem"].encode())
-            elif what == "evict":
+            elif verb == "evict":
                 evicted(world, body["name"])
-            elif what == "power":
-                self._power(**body)
-            elif what == "blocked":
-                return self.blocked.is_set()
-            elif what == "release":
-                self.released.set()
             else:
-                raise KeyError(what)
+                self._power(**body)
         return None
 
     def _power(self, name: str, power: str) -> None:
@@ -196,6 +145,18 @@ class SmallAzure:
         for each in self.world.things.values():
             if each.kind == MACHINES and each.name == name:
                 each.hidden["power"] = power
+
+
+def operation_of(asked: Asked) -> str:
+    """The word for a call: the type that is asked for, and how; ``virtualMachines PUT``."""
+    words = asked.path.strip("/").split("/")[2:]
+    if "providers" in words:
+        words = words[words.index("providers") + 2 :]
+        words = words[2:] if words[:1] == ["locations"] else words
+    kind = words[0] if words else "subscriptions"
+    kind = "resourceGroups" if kind == "resourcegroups" else kind  # the SDK writes both
+    action = f"/{words[2]}" if len(words) == 3 else ""
+    return f"{kind}{action} {asked.method}"
 
 
 def _handler(azure: SmallAzure) -> type[BaseHTTPRequestHandler]:
@@ -211,12 +172,12 @@ def _handler(azure: SmallAzure) -> type[BaseHTTPRequestHandler]:
             if azure.is_silent:
                 azure.released.wait()
                 self.close_connection = True
-            elif parts.path.startswith("/_/"):
+            elif parts.path.startswith(CONTROL):
                 told = json.loads(body or b"{}")
-                self._answer(Answer(200, {"found": azure.control(parts.path[3:], told)}))
+                verb = parts.path.removeprefix(CONTROL)
+                self._answer(Answer(200, azure.control(verb, told)), always=True)
             elif parts.path.startswith("/blobs/"):
-                name = parts.path.split("/")[2]
-                text = azure.world.booter.console(name)
+                text = azure.world.booter.console(parts.path.split("/")[2])
                 self._answer(Answer(200, text) if text else Answer(404, ""))
             elif parts.path.startswith("/subscriptions/"):
                 query = dict(parse_qsl(parts.query))
@@ -227,41 +188,25 @@ def _handler(azure: SmallAzure) -> type[BaseHTTPRequestHandler]:
                 self._answer(azure.authority.answer(azure.address, parts.path, body))
 
         def _arm(self, asked: Asked) -> None:
-            line = f"{asked.method} {asked.path}"
-            call = {"call": line, "status": 0}
-            with azure.world.lock:
-                azure.calls.append(call)
-            hook = azure.due(line)
-            if hook is not None and not hook.done and not self._strike(hook):
-                return
-            answer = azure.arm_answers(asked)
-            call["status"] = answer.status
-            if hook is not None and hook.done and not self._strike(hook):
-                return
-            self._answer(answer)
+            number, told = azure.hooks.begins(operation_of(asked))
+            answer = None
+            if not told.cut and not told.error:
+                answer = azure.arm_answers(asked)
+                told = azure.hooks.ends(number)
+            if told.cut:
+                self.close_connection = True
+            elif told.error:
+                self._answer(refusal(ERRORS[told.error]))
+            elif answer is not None:
+                self._answer(answer)
 
-        def _strike(self, hook: Hook) -> bool:
-            """Let it happen; whether the call goes on."""
-            if hook.act == "block":
-                azure.blocked.set()
-                azure.released.wait(60)
-                return True
-            if hook.act == "refuse":
-                refused = Refused(hook.status, hook.code, hook.told, hook.retry_after)
-                self._answer(refusal(refused))
-                return False
-            if hook.act == "kill":
-                os.kill(hook.pid, signal.SIGKILL)
-            self.close_connection = True
-            return False
-
-        def _answer(self, answer: Answer) -> None:
-            is_text = isinstance(answer.body, str)
-            data = b"" if answer.body is None else (
-                answer.body.encode() if is_text else json.dumps(answer.body).encode()
-            )  # fmt: skip
+        def _answer(self, answer: Answer, *, always: bool = False) -> None:
+            data, kind = b"", "application/json; charset=utf-8"
+            if isinstance(answer.body, str) and not always:
+                data, kind = answer.body.encode(), "application/octet-stream"
+            elif answer.body is not None or always:
+                data = json.dumps(answer.body).encode()
             self.send_response(answer.status)
-            kind = "text/plain" if is_text else "application/json; charset=utf-8"
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(data)))
             self.send_header("x-ms-request-id", uuid.uuid4().hex)
@@ -285,3 +230,11 @@ def _handler(azure: SmallAzure) -> type[BaseHTTPRequestHandler]:
             """Say nothing."""
 
     return Handler
+
+
+def fault(at: int = 0, *, after: bool = False, error: str = "", operation: str = "") -> Fault:
+    """A cut, or an error, at one call."""
+    return Fault(
+        at=at, when="after" if after else "before", act="error" if error else "cut",
+        error=error, operation=operation,
+    )  # fmt: skip

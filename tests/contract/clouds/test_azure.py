@@ -14,7 +14,7 @@ from oceanid.clouds.specs import AccountSpec, ClusterSpec
 from oceanid.specs import CheckReport
 from oceanid.states import Health
 from tests.clouds.azure.authority import CLIENT, TENANT
-from tests.clouds.azure.server import Hook, SmallAzure
+from tests.clouds.azure.server import SmallAzure, fault
 from tests.clouds.azure.world import SUBSCRIPTION
 from tests.contract.clouds.certificates import (
     both,
@@ -56,7 +56,7 @@ def test_all_is_well(azure: SmallAzure, tmp_path: Path, password: str) -> None:
     ]  # fmt: skip
     assert "for 89 days" in report.steps[1].found and "“Rivers”" in report.steps[3].found
     assert azure.authority.token_given not in str(report) and "Xk9" not in str(report)
-    assert azure.asked()[-1] == f"GET /subscriptions/{SUBSCRIPTION}"
+    assert azure.lines[-1] == f"GET /subscriptions/{SUBSCRIPTION}"
 
 
 @pytest.mark.parametrize(
@@ -89,20 +89,21 @@ def test_a_certificate_that_azure_does_not_know_is_told(azure: SmallAzure, tmp_p
 @pytest.mark.parametrize(
     ("state", "refuse", "told"),
     [
-        ("Disabled", None, "“Rivers” is Disabled"),
-        ("Enabled", (403, "AuthorizationFailed"), "Access control (IAM)"),
-        ("Enabled", (429, "TooManyRequests"), "asked too often"),
-        ("Enabled", (409, "Strange"), "It is Strange"),
+        ("Disabled", "", "“Rivers” is Disabled"),
+        ("Enabled", "AuthorizationFailed", "Access control (IAM)"),
+        ("Enabled", "TooManyRequests", "asked too often"),
+        ("Enabled", "Strange", "It is Strange"),
     ],
 )
 def test_a_subscription_that_can_not_be_used_is_told(
-    azure: SmallAzure, tmp_path: Path, state: str, refuse: tuple[int, str] | None, told: str
+    azure: SmallAzure, tmp_path: Path, state: str, refuse: str, told: str
 ) -> None:
     pem = both(tmp_path / "both.pem")
     azure.know(pem.read_bytes())
     azure.world.state = state
-    if refuse is not None:
-        azure.arm(Hook("refuse", status=refuse[0], code=refuse[1], times=9))
+    if refuse:
+        for _ in range(2):
+            azure.hooks.arm(fault(error=refuse))
     found = last(look(account(azure, pem)))
     assert found[:2] == ("subscription", False) and told in found[2]
 

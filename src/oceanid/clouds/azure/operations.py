@@ -32,7 +32,7 @@ Keep = Callable[[str], Awaitable[None]]
 
 
 async def carried(
-    session: Session, begin: Begin, *, kept: str, keep: Keep, patience_s: float = PATIENCE_S
+    session: Session, begin: Begin, *, kept: str, keep: Keep, patience_s: float | None = None
 ) -> bool:
     """Begin an operation, or go on with one that was begun, and wait a little for it.
 
@@ -41,7 +41,7 @@ async def carried(
         begin: What begins it.
         kept: The token of one that was begun, "" for none.
         keep: Commits the token before the operation is looked after.
-        patience_s: How long it is waited for, seconds.
+        patience_s: How long it is waited for, seconds; None for the usual time.
 
     Returns:
         True when it came to its end; False while it is under way.
@@ -77,11 +77,11 @@ async def followed(
     *,
     kept: str,
     keep: Keep,
-    patience_s: float = PATIENCE_S,
+    patience_s: float | None = None,
 ) -> bool:
     """Wait a little for an operation, as :func:`carried` does; but the token of one that failed
     stays, for whoever must clean up after it first."""
-    until = time.monotonic() + patience_s
+    until = time.monotonic() + (PATIENCE_S if patience_s is None else patience_s)
     while True:
         try:
             if await _stepped(session, poller):

@@ -9,6 +9,7 @@ what stands under its name carries its token.
 from __future__ import annotations
 
 import json
+import time
 from typing import Any, Final
 
 from oceanid.clouds.azure import bodies
@@ -28,6 +29,9 @@ from oceanid.errors import (
 from oceanid.states import Role
 
 MOST_KEPT: Final = 50
+ANSWER_S: Final = 120.0
+"""So long it is waited for what comes of an order, for it may be refused until then and another
+zone or price be tried; then it is answered, lest one straggler keep the others waiting."""
 ADMIN_KEY: Final = "admin-key"
 ORDERS: Final = "orders"
 _OVER: Final[dict[str, type[CloudError]]] = {
@@ -43,8 +47,12 @@ class Orders:
         self._known: dict[str, dict[str, str]] = json.loads(notes.get(ORDERS) or "{}")
 
     def under_way(self) -> dict[str, str]:
-        """The operations' tokens by the orders'."""
-        return {token: each["op"] for token, each in self._known.items() if each.get("op")}
+        """The operations' tokens by the orders', of those that were answered."""
+        return {
+            token: each["op"]
+            for token, each in self._known.items()
+            if each.get("op") and _age_s(each) >= ANSWER_S
+        }
 
     def failed(self) -> dict[str, str]:
         """Why orders failed after they had been answered, by their tokens."""
@@ -92,8 +100,11 @@ async def launched(session: Session, claim: Claim, order: Launch) -> Launched:
     kept = orders.get(order.token).get("op", "")
     begin = _beginning(session, names, order, await _admin_key(claim.notes))
 
+    since = orders.get(order.token).get("since") or str(int(time.time()))
+
     async def keep(token: str) -> None:
-        await orders.keep(order.token, **({"op": token, "name": name} if token else {}))
+        what = {"op": token, "name": name, "since": since}
+        await orders.keep(order.token, **(what if token else {}))
 
     try:
         poller, kept = await opened(session, begin, kept=kept, keep=keep)
@@ -103,12 +114,18 @@ async def launched(session: Session, claim: Claim, order: Launch) -> Launched:
         await orders.is_over(order.token, name, problem)
         raise
     try:
-        await followed(session, poller, kept=kept, keep=keep)
+        is_over = await followed(session, poller, kept=kept, keep=keep)
     except CloudError as problem:
         if not has_failed(poller):
             raise
         return await _came_to(session, names, order, orders, problem)
+    if not is_over and _age_s({"since": since}) < ANSWER_S:
+        return Launched((), 0, under_way=True)
     return _all(name, order)
+
+
+def _age_s(known: dict[str, str]) -> float:
+    return time.time() - float(known.get("since") or 0)
 
 
 async def looked_after(session: Session, claim: Claim) -> Orders:
@@ -117,8 +134,8 @@ async def looked_after(session: Session, claim: Claim) -> Orders:
     for token, op in orders.under_way().items():
         name = orders.names()[token]
 
-        async def keep(kept: str, token: str = token, name: str = name) -> None:
-            await orders.keep(token, **({"op": kept, "name": name} if kept else {}))
+        async def keep(kept: str, token: str = token) -> None:
+            await orders.keep(token, **(orders.get(token) | {"op": kept} if kept else {}))
 
         try:
             poller, kept = await opened(session, _resuming(session), kept=op, keep=keep)

@@ -93,7 +93,8 @@ def _read(session: Session, address: str) -> str:
     from azure.core.exceptions import ResourceNotFoundError
     from azure.core.rest import HttpRequest
 
-    with PipelineClient("", **session.limits) as client:
+    # Without policies: what comes is neither JSON nor XML, and no token goes along.
+    with PipelineClient("", policies=[], **session.limits) as client:
         answer = client.send_request(HttpRequest("GET", address))
         try:
             answer.raise_for_status()
