@@ -106,9 +106,9 @@ def settled(cluster_id: int, *, now: datetime) -> list[int]:
     """Those orders of which everything has been seen, or will not be any more."""
     found = []
     for order in ClusterLaunch.objects.filter(cluster=cluster_id, is_over=False):
-        if order.answered_at is None:
-            continue
-        seen = ClusterNode.objects.filter(launch=order).count()
-        if seen >= (order.got or 0) or order.answered_at + SEEN_WITHIN < now:
+        promised = order.count if order.got is None else order.got
+        is_late = order.answered_at is not None and order.answered_at + SEEN_WITHIN < now
+        # All that was asked for is there, whether or not an answer was heard.
+        if is_late or ClusterNode.objects.filter(launch=order).count() >= promised:
             found.append(order.pk)
     return found

@@ -22,6 +22,7 @@ from oceanid.supervisor.database import Database
 
 T = TypeVar("T")
 FAULT = "cloud-fault"
+END_AGAIN = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,16 +191,30 @@ class Desk:
                     setattr(node, name, value)
 
     async def end(self, nodes: Sequence[ClusterNode], told: str, **values: Any) -> None:
-        """End machines, all with one call; those that were asked to end a while ago are asked
-        again."""
-        again = self.now - timedelta(minutes=2)
-        due = [each for each in nodes if each.ended_at is None or each.ended_at < again]
+        """End machines, all with one call; asked again of those that don't end for a while."""
+        asked, now = self.memory.asked_to_end, self.now
+        due = [
+            node
+            for node in nodes
+            if node.cloud_id not in asked or asked[node.cloud_id] + END_AGAIN < now
+        ]
         if not due:
             return
-        fresh = any(each.ended_at is None for each in due)
-        ids = [each.cloud_id for each in due]
-        await self.mark(ids, told if fresh else "", ended_at=self.now, **values)
+        ids = [node.cloud_id for node in due]
+        fresh = [node.cloud_id for node in due if node.ended_at is None]
+        await self.mark(fresh, told, ended_at=now, **values)
         await self.step(self.cloud.terminate(self.claim(), tuple(ids)))
+        asked |= dict.fromkeys(ids, now)
+
+    async def end_again(self) -> None:
+        """End those that were to end and have not: whoever wrote it down may have died then."""
+        left = [
+            node
+            for node in self.facts.nodes
+            if node.ended_at is not None and node.state != MachineState.ENDING
+        ]
+        if left:
+            await self.end(left, "")
 
     async def fulfilled(self, wish: str) -> None:
         """A wish of this moment is fulfilled; one that came since is not."""

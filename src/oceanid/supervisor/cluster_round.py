@@ -87,6 +87,7 @@ class Round:
         if wanted is ClusterWanted.DELETE and endings.goes_at_once():
             return await endings.delete()
         sight = await self._look(keys)
+        await self.desk.end_again()
         await self._end_strangers(sight)
         if wanted is ClusterWanted.DELETE:
             return await endings.empty_then_delete(sight.master, sight.look)
@@ -236,6 +237,7 @@ class Round:
             if was_ending or node.cloud_id in told_gone or missing[node.cloud_id] > 1:
                 lost.add(node.cloud_id)
                 missing.pop(node.cloud_id, None)
+                self.desk.memory.asked_to_end.pop(node.cloud_id, None)
         return frozenset(lost)
 
     async def _end_strangers(self, sight: Sight) -> None:

@@ -73,8 +73,9 @@ class Workers:
             trouble = orders.why_not() or await self._order(missing, master)
         elif missing < 0:
             await self.shrink(staying, -missing)
-        settled = missing == 0 and not leaving and all(node.joined_at for node in staying)
-        return Progress(settled and not orders.coming(Role.WORKER), self._there(staying), trouble)
+        under_way = leaving or orders.coming(Role.WORKER) or self._ending()
+        settled = missing == 0 and not under_way and all(node.joined_at for node in staying)
+        return Progress(settled, self._there(staying), trouble)
 
     async def end_dead(self) -> None:
         """What the cloud says to have failed or stopped does not come back."""
@@ -212,6 +213,11 @@ class Workers:
                 text = f"It could not be read: {problem}"
             if text:
                 await desk.mark([node.cloud_id], console=text[-MOST_CONSOLE:])
+
+    def _ending(self) -> bool:
+        return any(
+            node.role == Role.WORKER and node.ended_at is not None for node in self.desk.facts.nodes
+        )
 
     def _is_leaving(self, node: ClusterNode) -> bool:
         inside: PoolNode | None = self.inside.get(node.private_address)

@@ -262,3 +262,20 @@ def test_the_hourly_limit_caps_the_growth(make_house: MakeHouse) -> None:
     row = house.row
     assert "price of these machines is not known" in row.message
     assert house.state.machines == [], "without a price nothing runs under a limit"
+
+
+def test_an_order_whose_answer_was_lost_is_over_once_its_machines_are_there(
+    make_house: MakeHouse,
+) -> None:
+    house = make_house(size=3)
+    house.world.arm("crash", when="after", only="launch")
+    house.settles()
+    assert house.row.state == "RUN" and len(house.machines()) == 2
+    assert not house.row.launches.filter(is_over=False).exists()
+
+
+def test_what_was_to_end_when_the_supervisor_died_ends(house: PaperHouse) -> None:
+    house.world.arm("crash", when="before", only="terminate")
+    clusters.resize(house.cluster, 1, house.boss)
+    house.settles()
+    assert house.machines() == [] and house.row.state == "RUN"
