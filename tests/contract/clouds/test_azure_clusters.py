@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
@@ -13,7 +15,7 @@ from typing import Any
 import pytest
 
 from oceanid.clouds.azure import operations, orders, watching
-from oceanid.clouds.azure.role import NEEDED
+from oceanid.clouds.azure.role import NEEDED, ROLE
 from oceanid.clouds.specs import Claim, ClusterSpec, Ground, Launch
 from oceanid.clouds.testing.stage import Actor
 from oceanid.errors import (
@@ -690,3 +692,9 @@ def test_what_a_machine_boots_with_is_sent_as_it_is(stage: AzureStage) -> None:
         assert booter.user_data(machine.name) == text
 
     run(scenario())
+
+
+def test_the_docs_show_the_role_as_it_is() -> None:
+    page = (Path(__file__).parents[3] / "docs/how-to/azure-credentials.md").read_text()
+    (shown,) = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
+    assert json.loads(shown) == ROLE
