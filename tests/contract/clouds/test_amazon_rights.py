@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -56,6 +58,12 @@ def test_the_policy_has_no_star_but_for_looking() -> None:
                 statement["Sid"]
             )
     assert len(json.dumps(shipped_policy(), separators=(",", ":"))) < 6144, "IAM's own limit"
+
+
+def test_the_documentation_shows_exactly_this_policy() -> None:
+    page = (Path(__file__).parents[3] / "docs/how-to/amazon-credentials.md").read_text()
+    (shown,) = re.findall(r"^```json\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert json.loads(shown) == shipped_policy()
 
 
 def test_machines_of_others_can_not_be_touched(stage: AmazonStage) -> None:
