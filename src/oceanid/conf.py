@@ -126,7 +126,8 @@ class Clusters:
         most_failures: Failures in a row after which no machine is made any more until *repair*.
         damping_minutes: Minutes for which fewer machines must be enough before any goes.
         short_minutes: Minutes until machines are asked for again that the cloud did not have.
-        token_days: Days for which what lets a worker join its pool is good.
+        token_days: Days for which what a worker boots with lets it join its pool; it gets newer
+            tokens by itself.
         nodes_days: Days for which machines that are gone are remembered.
     """
 
@@ -137,7 +138,7 @@ class Clusters:
     most_failures: int = 3
     damping_minutes: float = 5.0
     short_minutes: float = 5.0
-    token_days: int = 30
+    token_days: int = 1
     nodes_days: int = 7
 
 

@@ -73,3 +73,22 @@ def test_a_stopped_one_starts_again_with_its_disk_and_the_same_signing_key(
     assert alone.master.run("sha256sum", "/etc/condor/passwords.d/POOL") == key
     assert alone.master.run("ls", "/home/oceanid").split() == ["kept"]
     assert [node.address for node in alone.look().nodes] == [alone.addresses.private]
+
+
+def test_a_copy_of_its_disk_brings_none_of_its_keys_and_boots_like_an_image_of_ones_own(
+    booter: VmBooter, alone: Cluster
+) -> None:
+    # HTCondor is installed and starts by itself before cloud-init has told it how.
+    key = alone.master.run("cat", "/etc/condor/passwords.d/POOL")
+    alone.master.run("rm", "-r", "/etc/systemd/system/condor.service.d")
+    alone.master.run("rm", "/usr/local/sbin/oceanid-node", "/srv/archive/Packages")
+    alone.master.run("rm", "/etc/ssh/ssh_host_ed25519_key")
+    booter.stop(alone.master_id)
+    until(lambda: booter.state(alone.master_id) == "stopped", awaited="the stop")
+    alone.master.become("i-copy")
+    times = alone.master.console().count("oceanid: ready") + 1
+    booter.start(alone.master_id)
+    alone.wait(alone.master_id, times=times)
+    assert alone.master.run("cat", "/etc/condor/passwords.d/POOL") != key
+    until(lambda: alone.look().nodes, awaited="the master to be in its pool")
+    assert alone.master.run("cat", "/etc/oceanid/instance") == "i-copy\n"

@@ -198,7 +198,7 @@ class Workers:
             if not count:
                 return Trouble("On demand, workers would cost more than the hourly limit.")
         token = await self.door.token(desk.settings.token_days)
-        plan = WorkerPlan(desk.facts.row.name, master.private_address, token)
+        plan = WorkerPlan(desk.facts.row.name, master.private_address, token, offer.spot)
         return await self.orders.new(Role.WORKER, count, plan)
 
     async def keep_console(self, nodes: Sequence[ClusterNode]) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import tempfile
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -51,6 +54,7 @@ class VmBooter:
         self._known: dict[str, _Known] = {}
         self._last = 0
         self._free: list[int] = []
+        atexit.register(self.close)
 
     def __enter__(self) -> VmBooter:
         return self
@@ -65,8 +69,9 @@ class VmBooter:
 
     def close(self) -> None:
         """End all machines, and remove the network."""
-        for machine_id in list(self._known):
-            self.end(machine_id)
+        atexit.unregister(self.close)
+        with ThreadPoolExecutor(8) as beside:
+            list(beside.map(self.end, list(self._known)))
         _remove(self._folder, self._network)
 
     def boot(self, machine_id: str, user_data: str, role_hint: str) -> Addresses:
@@ -156,12 +161,17 @@ def sweep() -> None:
 def _new_network() -> tuple[Path, Network]:
     for number in free_numbers():
         folder = HOME / f"net-{number}"
+        # It has its owner from the moment it is there, or another harness would sweep it away.
+        HOME.mkdir(parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix="new-", dir=HOME))
+        made.chmod(0o755)
+        processes.record(made / "owner", os.getpid())
+        (made / "machines").mkdir()
         try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
+            made.rename(folder)
+        except OSError:
+            run("rm", "-rf", str(made))
             continue
-        processes.record(folder / "owner", os.getpid())
-        (folder / "machines").mkdir()
         network = Network(folder, number)
         try:
             network.up()

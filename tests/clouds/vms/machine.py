@@ -61,16 +61,20 @@ class VirtualMachine:
         seed = self.folder / "upper/var/lib/cloud/seed/nocloud"
         for each in (seed, self.folder / "work", self.folder / "root"):
             each.mkdir(parents=True)
-        meta = f"instance-id: {machine_id}\nlocal-hostname: {self.host_name}\n"
-        (self.folder / "id").write_text(machine_id)
+        self.become(machine_id)
         (self.folder / "user-data").write_text(user_data)
-        (seed / "meta-data").write_text(meta)
         (seed / "user-data").write_text(user_data)
         (seed / "user-data").chmod(0o600)
         # Folders of the disk that are not in the tree have the tree's rights below.
         for below in ("var", "var/lib", "var/lib/cloud"):
             (self.folder / "upper" / below).chmod(0o755)
         seed.parent.chmod(0o700)
+
+    def become(self, machine_id: str) -> None:
+        """Be another machine of the cloud from the next boot on, as a copy of a disk is."""
+        (self.folder / "id").write_text(machine_id)
+        meta = f"instance-id: {machine_id}\nlocal-hostname: {self.host_name}\n"
+        (self.folder / "upper/var/lib/cloud/seed/nocloud/meta-data").write_text(meta)
 
     def power_on(self) -> None:
         """Begin to boot it; returns when its network stands."""

@@ -64,7 +64,7 @@ def test_it_fits_with_room_to_spare_and_every_place_in_it_is_filled(
     text = rendered(plan)
     assert len(text.encode()) < 14 * 1024
     for path, each in written(text).items():
-        for place in ("@domain@", "@master@", "@role@", "@command@"):
+        for place in ("@domain@", "@master@", "@role@", "@command@", "@spot@"):
             assert place not in each["content"], path
 
 

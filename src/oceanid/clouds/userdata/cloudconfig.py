@@ -98,6 +98,7 @@ def worker_user_data(plan: WorkerPlan) -> str:
     values = {
         "domain": domain_of(plan.cluster),
         "master": master,
+        "spot": str(plan.spot),
         "role": "worker",
         "command": f"{_SBIN}/oceanid-renew",
     }

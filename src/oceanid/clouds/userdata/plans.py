@@ -40,9 +40,11 @@ class WorkerPlan:
     Args:
         cluster: The cluster's name.
         master_address: The master's private address.
-        token: What lets it join the pool.
+        token: What lets it join the pool; it takes its next ones by itself.
+        spot: Whether the cloud may take the machine back; jobs can ask for one or the other.
     """
 
     cluster: str
     master_address: str
     token: str = field(repr=False)
+    spot: bool = False

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 WORKS = "/etc/condor/config.d/70-oceanid-works"
 SEALED = "/var/lib/oceanid/sealed"
-LIFE_S = 86400
+LIFE_S = 3 * 86400
 MOST_SEALS = 5000
 SHOWN = (
     "Machine MyAddress SlotType State Draining NumDynamicSlots TotalCpus TotalMemory LastHeardFrom"
