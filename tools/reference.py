@@ -173,11 +173,11 @@ def _subclasses(kind: type[Any]) -> Iterator[type[Any]]:
 
 def permissions() -> str:
     """The permissions of our own."""
-    from oceanid.models import CloudAccount, Job, SavedView, Scheduler
+    from oceanid.models import CloudAccount, Cluster, Job, SavedView, Scheduler
 
     rows = [
         (f"`oceanid.{code}`", str(about))
-        for model in (Job, SavedView, Scheduler, CloudAccount)
+        for model in (Job, SavedView, Scheduler, CloudAccount, Cluster)
         for code, about in model._meta.permissions
     ]
     return _table(("permission", "what it allows"), rows)
@@ -191,8 +191,10 @@ def command_line() -> str:
 
     group: Any = typer.main.get_command(app)
     parts = []
-    for name, command in group.commands.items():
-        parts.append(f"### `oceanid {name}`\n\n{command.help}\n")
+    for name, command in _commands(group):
+        used = " ".join(str(each.name).upper() for each in command.params
+                        if each.param_type_name == "argument")  # fmt: skip
+        parts.append(f"### `{' '.join(('oceanid', name, used)).strip()}`\n\n{command.help}\n")
         rows = [
             (", ".join(f"`{each}`" for each in option.opts), str(option.help))
             for option in command.params
@@ -201,6 +203,14 @@ def command_line() -> str:
         if rows:
             parts.append(_table(("option", "meaning"), rows))
     return "\n".join(parts)
+
+
+def _commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """The commands, and those of the groups among them."""
+    for name, command in group.commands.items():
+        yield f"{before}{name}", command
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{before}{name} ")
 
 
 def job_manager() -> str:

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from oceanid.admin.account_form import account_form, fields_of
 from oceanid.admin.audited import ServedAdmin
+from oceanid.admin.estates import EstatesPage
 from oceanid.admin.looks import LookedAtAdmin, health_badge
 from oceanid.clouds.registry import installed, title_of
 from oceanid.errors import OceanidError
@@ -62,7 +63,7 @@ class CloudFilter(admin.SimpleListFilter):
 
 
 @admin.register(CloudAccount)
-class CloudAccountAdmin(LookedAtAdmin, ServedAdmin):
+class CloudAccountAdmin(EstatesPage, LookedAtAdmin, ServedAdmin):
     """The accounts, and how each one answers."""
 
     change_form_template = "admin/oceanid/cloudaccount/change_form.html"

@@ -11,10 +11,10 @@ import typer
 from rich.console import Console
 
 from oceanid import __version__
+from oceanid.cli import clusters
+from oceanid.cli.site import PORTAL_SETTINGS, at_home, make_ready
 from oceanid.errors import OceanidError
-from oceanid.home import VARIABLE, Home
-
-PORTAL_SETTINGS = "oceanid.portal.settings"
+from oceanid.home import VARIABLE
 
 app = typer.Typer(
     name="oceanid",
@@ -73,7 +73,7 @@ def up(
 
     # A DJANGO_SETTINGS_MODULE of some other project must not decide what is served here.
     os.environ["DJANGO_SETTINGS_MODULE"] = PORTAL_SETTINGS
-    raise typer.Exit(run(_home(home), host=host, port=port))
+    raise typer.Exit(run(at_home(home), host=host, port=port))
 
 
 @app.command()
@@ -85,13 +85,13 @@ def stop(
     from oceanid.cli.stop import run
 
     os.environ["DJANGO_SETTINGS_MODULE"] = PORTAL_SETTINGS
-    raise typer.Exit(run(_home(home), with_jobs=jobs))
+    raise typer.Exit(run(at_home(home), with_jobs=jobs))
 
 
 @app.command()
 def supervise(home: HomeOption = None) -> None:
     """Run a supervisor in the foreground; several may run at once."""
-    _site(home)
+    make_ready(home)
     from oceanid.cli.supervise import run
 
     raise typer.Exit(run())
@@ -103,7 +103,7 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say what is present, what is missing and how to get it."""
-    _site(home, may_fail=True)
+    make_ready(home, may_fail=True)
     from oceanid.cli.doctor import run
 
     raise typer.Exit(run(as_json=as_json))
@@ -115,7 +115,7 @@ def retention(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
 ) -> None:
     """Remove finished jobs whose time is over."""
-    _site(home)
+    make_ready(home)
     from oceanid.cli.retention import run
 
     raise typer.Exit(run(dry_run=dry_run))
@@ -127,31 +127,14 @@ def retention(
 )
 def manage(context: typer.Context) -> None:
     """Run one of Django's management commands in the portal, for example `manage shell`."""
-    _home(None)
+    at_home(None)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", PORTAL_SETTINGS)
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(["oceanid manage", *context.args])
 
 
-def _home(given: Path | None) -> Home:
-    """The home, made known to the settings and to every child by the environment."""
-    home = Home.resolve(given)
-    os.environ[VARIABLE] = str(home.path)
-    return home
-
-
-def _site(given: Path | None, *, may_fail: bool = False) -> None:
-    """Make Django ready, with the portal's settings unless the environment names others."""
-    _home(given)
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", PORTAL_SETTINGS)
-    import django
-
-    try:
-        django.setup()
-    except Exception:
-        if not may_fail:
-            raise
+app.add_typer(clusters.app, name="clusters")
 
 
 if __name__ == "__main__":

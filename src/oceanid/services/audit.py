@@ -145,7 +145,7 @@ def write(
     """Append one row in the present transaction; nothing when no person did it.
 
     Args:
-        actor: The user who did it, or None.
+        actor: The user who did it, or None; what is done at the command line is always told.
         verb: What was done, a slug.
         thing: To what.
         changes: As :func:`differences` gives them.
@@ -163,15 +163,17 @@ def write_many(
     note: str = "",
 ) -> None:
     """Append a row for each thing that the same was done to; see :func:`write`."""
-    if actor is None:
-        return
     now, origin = timezone.now(), _origin.get()
+    if actor is None and origin != "cli":
+        return
+    key = None if actor is None else actor.pk
+    person = "" if actor is None else actor.get_username()[:254]
     insert_many(
         AuditEvent,
         COLUMNS,
         (
             (
-                now, actor.pk, actor.get_username()[:254], origin, verb, thing.kind,
+                now, key, person, origin, verb, thing.kind,
                 thing.object_id[:64], thing.name[:250], thing.name.casefold()[:KEY_LENGTH],
                 list(changes), note[:2000],
             )

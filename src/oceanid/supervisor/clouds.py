@@ -1,4 +1,4 @@
-"""Looks at cloud accounts when a person wants it, each look a task of its own."""
+"""Looks at cloud accounts, and surveys them, when a person wants it; each a task of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 
 from oceanid.clouds.registry import cloud_class
 from oceanid.errors import CloudUnavailable, LeaseLost
-from oceanid.services import accounts, leases
+from oceanid.services import accounts, estates, leases
 from oceanid.services.leases import Hold
 from oceanid.services.wake import CLOUD
 from oceanid.supervisor.surroundings import Surroundings
@@ -17,6 +17,8 @@ from oceanid.supervisor.surroundings import Surroundings
 log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 8
+SURVEY_S = 300.0
+"""Seconds that a survey of all regions may take."""
 
 
 class CloudsDriver:
@@ -27,6 +29,7 @@ class CloudsDriver:
         self.around = around
         self.db = around.db
         self.looking: dict[int, asyncio.Task[None]] = {}
+        self.surveying: dict[int, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
         """Work until cancelled.
@@ -55,6 +58,10 @@ class CloudsDriver:
                 for account_id, since in await self.db(accounts.wanted):
                     if account_id not in self.looking and len(self.looking) < MOST_AT_ONCE:
                         self.looking[account_id] = group.create_task(self._look(account_id, since))
+                for account_id, since in await self.db(estates.wanted):
+                    if account_id not in self.surveying and len(self.surveying) < MOST_AT_ONCE:
+                        task = group.create_task(self._survey(account_id, since))
+                        self.surveying[account_id] = task
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self.around.settings.sweep_s):
                         await changed.wait()
@@ -86,3 +93,35 @@ class CloudsDriver:
             extra={"action": "cloud.check", "account": account_id},
         )  # fmt: skip
         await self.db(accounts.report_failure, self.hold, account_id, problem, wanted=since)
+
+    async def _survey(self, account_id: int, since: datetime) -> None:
+        """Survey one account; what breaks is told, and what was found before stays."""
+        within_s = max(SURVEY_S, self.around.settings.step_timeout_s)
+        try:
+            try:
+                name, spec = await self.db(accounts.spec_of, account_id)
+                cloud = cloud_class(name)(spec)
+                try:
+                    async with asyncio.timeout(within_s):
+                        found = await cloud.survey()
+                finally:
+                    await cloud.close()
+            except TimeoutError:
+                late = CloudUnavailable(f"The cloud did not answer within {within_s:g} s.")
+                await self._not_surveyed(account_id, late, since)
+            except LeaseLost:
+                raise
+            except Exception as problem:  # noqa: BLE001 - a stranger's cloud may raise anything
+                await self._not_surveyed(account_id, problem, since)
+            else:
+                await self.db(estates.report, self.hold, account_id, found, wanted=since)
+        finally:
+            self.surveying.pop(account_id, None)
+            self.around.waker.wake(CLOUD)  # somebody may wait for the place, or have asked again
+
+    async def _not_surveyed(self, account_id: int, problem: Exception, since: datetime) -> None:
+        log.warning(
+            "Cloud account %s was not surveyed: %s: %s", account_id, type(problem).__name__,
+            problem, extra={"action": "cloud.survey", "account": account_id},
+        )  # fmt: skip
+        await self.db(estates.report_failure, self.hold, account_id, problem, wanted=since)

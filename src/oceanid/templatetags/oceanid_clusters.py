@@ -110,6 +110,38 @@ def plan_tone(line: PlanLine) -> str:
 
 
 @register.filter
+def step_words(step: dict[str, Any]) -> str:
+    """What a step is, in words."""
+    words = {
+        "resolve": _("Find out what it is made of"),
+        "preflight": _("Look what would fail"),
+        "prepare": _("Network, firewall and keys"),
+        "master": _("The master"),
+        "pool": _("The pool answers"),
+        "workers": _("The workers"),
+        "jobs": _("Jobs end"),
+        "machines": _("Machines"),
+        "rest": _("Network, firewall and keys"),
+    }
+    name = str(step.get("name", ""))
+    return words.get(name, name)
+
+
+@register.filter
+def step_state(step: dict[str, Any]) -> str:
+    """How far a step is, in words."""
+    words = {"done": _("done"), "now": _("under way"), "later": _("to come"), "failed": _("failed")}
+    return words.get(str(step.get("state")), "")
+
+
+@register.filter
+def step_tone(step: dict[str, Any]) -> str:
+    """The name of a step's colour."""
+    tones = {"done": "done", "now": "run", "failed": "bad"}
+    return tones.get(str(step.get("state")), "quiet")
+
+
+@register.filter
 def is_master(node: ClusterNode) -> bool:
     """Whether a machine is its cluster's master."""
     return cluster_page.is_master(node)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib import admin
@@ -17,6 +18,7 @@ from oceanid.models import (
     BulkAction,
     CloudAccount,
     Cluster,
+    FoundEstate,
     Job,
     Scheduler,
     Setting,
@@ -30,6 +32,9 @@ STAFF = ("staff", "operator", "administrator")
 """Staff with the permission to view all jobs, with the one to act on all, and a superuser."""
 RULES: dict[str, tuple[tuple[int, int, int], tuple[int, int, int]]] = {
     "cloudaccount_default": ((405, 405, 405), (403, 403, 302)),
+    "cloudaccount_estates": ((403, 403, 200), (403, 403, 302)),
+    "cloudaccount_adopt": ((403, 403, 200), (403, 403, 302)),
+    "cloudaccount_erase": ((403, 403, 200), (403, 403, 400)),
     "cloudaccount_report": ((403, 403, 200), (403, 403, 200)),
     "cloudaccount_check": ((405, 405, 405), (403, 403, 302)),
     "cloudaccount_changelist": ((403, 403, 200), (403, 403, 200)),
@@ -109,6 +114,10 @@ def things(make_job: MakeJob, operator: User, local: Scheduler) -> dict[str, Any
     event = AuditEvent.objects.create(
         at=timezone.now(), person="ada", origin="page", verb="stop", kind="job", object_name="x"
     )
+    estate = FoundEstate.objects.create(
+        account=account, cluster_uuid=uuid4(), name="lost", verdict="ORP",
+        found_at=timezone.now(), resources=[{"kind": "instance", "id": "i-1"}],
+    )  # fmt: skip
     return {
         "appscheduler": setting.pk,
         "auditevent": event.pk,
@@ -116,6 +125,7 @@ def things(make_job: MakeJob, operator: User, local: Scheduler) -> dict[str, Any
         "cloudaccount": account.pk,
         "cloud": "amazon",
         "cluster": Cluster.objects.create(name="a cluster", account=account, size=1).pk,
+        "estate": estate.pk,
         "job": job.pk,
         "scheduler": local.pk,
         "setting": Setting.objects.get_or_create(part="cluster")[0].pk,
@@ -126,6 +136,7 @@ def address(name: str, route: str, things: dict[str, Any]) -> str:
     if "<" not in route:
         return reverse(f"admin:oceanid_{name}")
     which = "bulk" if "<uuid:" in route else name.partition("_")[0]
+    which = "estate" if "<int:estate>" in route else which
     which = "cloud" if "<slug:cloud>" in route else which
     return reverse(f"admin:oceanid_{name}", args=[things[which]])
 

@@ -67,6 +67,8 @@
   };
   const plan = () => {
     const old = shown();
+    /* What changes only when it is asked for is not looked at again and again. */
+    if (old && "still" in old.dataset && !("busy" in old.dataset)) return;
     if (old && !timer) timer = setTimeout(look, "busy" in old.dataset ? BUSY_MS : CALM_MS);
   };
   document.addEventListener("visibilitychange", () => {
