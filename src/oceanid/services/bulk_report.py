@@ -97,12 +97,14 @@ def _foreseen(action: BulkAction, user: policy.Person, given: Mapping[str, str])
 def _results(action: BulkAction, given: Mapping[str, str]) -> dict[str, Any]:
     results = BulkResult.objects.filter(action=action)
     chosen = given.get("outcome", "")
+    # Each order is that of an index: the jobs were gone through by their numbers.
+    order = Order("job_id", tie="job_id")
     if chosen in set(Outcome):
-        results = results.filter(outcome=chosen)
+        results, order = results.filter(outcome=chosen), Order("id")
     else:
         chosen = ""
     place = Place(after=given.get("after", ""), before=given.get("before", ""))
-    found = keyset.page(results, order=Order("id"), place=place, size=SHOWN)
+    found = keyset.page(results, order=order, place=place, size=SHOWN)
     rows = [
         {"result": row, "words": told(action.verb, row.outcome, 1, is_over=True),
          "is_gone": _is_gone(action, row), "tone": TONES.get(Outcome(row.outcome), "quiet")}

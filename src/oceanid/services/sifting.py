@@ -45,8 +45,17 @@ def led(asked: Asked, scoped: QuerySet[Job], user: policy.Person, leading: str) 
     """The few rows that one filter leaves by its index, sifted by the others."""
     if asked.is_of_one and leading in ("app", "scheduler"):
         scoped = where(Job.objects.all(), "user_id", user_id(asked, user), by_index=False)
-    jobs = filtered(asked, scoped, indexed=frozenset({leading}))
+    jobs = filtered(asked, scoped, indexed=_together(asked, leading))
     return searched(asked, jobs, by_index=leading == "q")
+
+
+def _together(asked: Asked, leading: str) -> frozenset[str]:
+    """The filters that one index answers together, so that no row is read to be sifted."""
+    if not asked.is_of_one and asked.status and leading in ("status", "app", "scheduler"):
+        for other in ("app", "scheduler"):
+            if getattr(asked, other) and leading in ("status", other):
+                return frozenset({"status", other})
+    return frozenset({leading})
 
 
 def user_id(asked: Asked, user: policy.Person) -> Any:
