@@ -27,6 +27,7 @@ FEW_JOBS, SHARED_JOBS = 50, 20
 LATEST = datetime(2026, 1, 1, tzinfo=UTC)
 SPAN = timedelta(days=730)
 _SECONDS = int((LATEST - SPAN).timestamp())
+ONE, FLOW, FLOW_NODES = "the one with tasks", "the workflow", 300
 RARE_APP, COMMON_APP = "app_39", "app_00"
 RARE_SCHEDULER, COMMON_SCHEDULER = "place_7", "place_0"
 
@@ -101,7 +102,7 @@ def fill(size: Size) -> None:
                 cursor.execute(f"PRAGMA {fast}")
     _write(Job, size.jobs, _jobs(size, users, [place.pk for place in places]))
     one = Job.objects.create(
-        type="CONDOR", app=COMMON_APP, name="the one with tasks", name_key="the one with tasks",
+        type="CONDOR", app=COMMON_APP, name=ONE, name_key=ONE,
         user_id=users[ADMIN], state="VCP", wanted="RUN", attempt=1, scheduler=places[0],
         num_jobs=size.tasks, tasks_made=size.tasks, tasks_error=2, tasks_complete=size.tasks - 2,
         creation_time=LATEST, execute_time=LATEST, start_time=LATEST,
@@ -122,6 +123,8 @@ def fill(size: Size) -> None:
     readers.user_set.add(users[READER])
     _write(JobShare, size.jobs // 10, _shares(users[READER], readers.pk))
     _sums(users, [place.pk for place in places])
+    _told(size, users)
+    _around(one, users)
     _settle()
 
 
@@ -151,6 +154,70 @@ def _sums(users: dict[str, int], places: Sequence[int]) -> None:
         Standing(scheduler_id=place, user_id=user, jobs=1, waiting=3, running=2)
         for place in places for user in users.values()
     )  # fmt: skip
+
+
+def _told(size: Size, users: dict[str, int]) -> None:
+    """The audit history and one person's notices, which grow with the jobs."""
+    from oceanid.models import AuditEvent, Notice
+
+    verbs = ("stop", "delete", "resubmit", "change")
+    _write(AuditEvent, max(500, size.jobs // 10), {
+        "id": "n",
+        "at": _time(f"({_SECONDS} + n * 9)"),
+        "actor_id": str(users[MANY]),
+        "person": f"CASE WHEN n % 2 = 0 THEN '{MANY}' ELSE '{ADMIN}' END",
+        "origin": "'page'",
+        "verb": _chosen(_dice(11, len(verbs)), verbs),
+        "kind": "CASE WHEN n % 50 = 0 THEN 'scheduler' ELSE 'job' END",
+        "object_id": "CAST(n AS text)",
+        "object_name": f"{_chosen(_dice(3, len(_WORDS)), _WORDS)} || ' ' || n",
+        "object_key": "'job ' || n",
+    })  # fmt: skip
+    item = '{"subject": "job", "id": 1, "name": "run", "word": "Complete", "state": "COM"}'
+    _write(Notice, max(300, size.jobs // 100), {
+        "id": "n",
+        "user_id": str(users[MANY]),
+        "count": "1",
+        "counts": """'{"Complete": 1}'""",
+        "items": f"'[{item}]'",
+        "created_at": _time(f"({_SECONDS} + n * 60)"),
+        "changed_at": _time(f"({_SECONDS} + n * 60)"),
+        "read_at": f"CASE WHEN n % 2 = 0 THEN {_time(f'({_SECONDS} + n * 61)')} END",
+    })  # fmt: skip
+
+
+def _around(one: Any, users: dict[str, int]) -> None:
+    """What is the same in every portal: views, whom the one job is shared with, a workflow."""
+    from oceanid.models import Job, JobShare, SavedView, Task, WorkflowEdge, WorkflowNode
+
+    SavedView.objects.bulk_create(
+        SavedView(owner_id=users[owner], name=f"view {number}", parameters={"status": "Error"},
+                  is_for_everyone=owner == ADMIN)
+        for owner, count in ((MANY, 40), (ADMIN, 10)) for number in range(count)
+    )  # fmt: skip
+    JobShare.objects.bulk_create(
+        JobShare(job=one, user_id=users[f"user_{number}"], right="view", at=LATEST)
+        for number in range(30)
+    )
+    flow = Job.objects.create(
+        type="CONDORWORKFLOW", app=COMMON_APP, name=FLOW, name_key=FLOW, user_id=users[ADMIN],
+        state="RUN", wanted="RUN", attempt=1, scheduler=one.scheduler, num_jobs=FLOW_NODES,
+        tasks_made=FLOW_NODES, creation_time=LATEST, execute_time=LATEST, start_time=LATEST,
+        spec={"workflow": True},
+    )  # fmt: skip
+    nodes = WorkflowNode.objects.bulk_create(
+        WorkflowNode(workflow=flow, name=f"node {number}", attempt=1, start_time=LATEST,
+                     state="DON" if number < FLOW_NODES // 2 else "RUN")
+        for number in range(FLOW_NODES)
+    )  # fmt: skip
+    nodes = list(WorkflowNode.objects.filter(workflow=flow).order_by("id"))
+    WorkflowEdge.objects.bulk_create(
+        WorkflowEdge(parent=nodes[(number - 1) // 3], child=nodes[number])
+        for number in range(1, FLOW_NODES)
+    )
+    Task.objects.bulk_create(
+        Task(job=flow, node=node, index=0, attempt=1, state="RUN") for node in nodes
+    )
 
 
 def _jobs(size: Size, users: dict[str, int], places: Sequence[int]) -> dict[str, str]:

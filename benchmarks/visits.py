@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode
 
 from benchmarks.filled import (
@@ -12,7 +13,9 @@ from benchmarks.filled import (
     COMMON_APP,
     COMMON_SCHEDULER,
     FEW,
+    FLOW,
     MANY,
+    ONE,
     RARE_APP,
     RARE_SCHEDULER,
     READER,
@@ -58,9 +61,12 @@ def others() -> Iterator[tuple[str, Visit]]:
     """The pages around the list, and the site admin's."""
     from django.urls import reverse
 
-    from oceanid.models import Job, JobEvent
+    from oceanid.models import Job, JobEvent, SavedView, WorkflowNode
 
-    one = Job.objects.latest("id").pk
+    one = Job.objects.get(name_key=ONE).pk
+    flow = f"{JOBS}{Job.objects.get(name_key=FLOW).pk}/"
+    node = WorkflowNode.objects.latest("id").pk
+    view = SavedView.objects.filter(owner__username=MANY).latest("id").pk
     events = JobEvent.objects.latest("id").pk
     ids = ",".join(str(pk) for pk in Job.objects.order_by("-id").values_list("pk", flat=True)[:50])
     job = f"{JOBS}{one}/"
@@ -69,6 +75,14 @@ def others() -> Iterator[tuple[str, Visit]]:
     yield "overview of everyone", Visit(ADMIN, "/compute/?scope=all")
     yield "overview of everyone's week", Visit(ADMIN, "/compute/?scope=all&span=week")
     yield "overview of one's own", Visit(FEW, "/compute/?scope=mine")
+    yield "a saved view, of 50", Visit(MANY, f"{JOBS}?view={view}&scope=mine&status=Error")
+    for scope, person in (("mine", MANY), ("all", ADMIN), ("groups", READER)):
+        for kind in ("csv", "json"):
+            export = f"{JOBS}export/?scope={scope}&format={kind}"
+            yield f"export of {scope} as {kind}, its beginning", Visit(person, export)
+    yield "notices of somebody with many", Visit(MANY, "/compute/notifications/?show=all")
+    yield "notices unread of somebody with many", Visit(MANY, "/compute/notifications/")
+    yield "the bell of somebody with many", Visit(MANY, "/compute/notifications/bell/")
     for name, address in {
         "rows that changed": f"{JOBS}rows/?ids={ids}",
         "changes since": f"/compute/live/changes/?since={events - 30}",
@@ -80,6 +94,14 @@ def others() -> Iterator[tuple[str, Visit]]:
         "job: last tasks": f"{job}?tat=last",
         "job: failed tasks": f"{job}?tstate=ERR",
         "job: tasks held, of which there are none": f"{job}?tstate=HLD",
+        "job: whether to delete it": f"{job}delete/",
+        "workflow: page": flow,
+        "workflow: table, further on": f"{flow}?{_after('id', node - 100, 'nafter', WorkflowNode)}",
+        "workflow: its running nodes": f"{flow}?nstate=RUN",
+        "workflow: a node": f"{flow}nodes/{node}/",
+        "admin: audit history": "/admin/oceanid/auditevent/",
+        "admin: audit history, a further page": "/admin/oceanid/auditevent/?p=3",
+        "admin: audit history of a person": f"/admin/oceanid/auditevent/?q={MANY}",
         "admin: jobs": ADMIN_JOBS,
         "admin: jobs, a further page": f"{ADMIN_JOBS}?p=5",
         "admin: jobs of a common status": f"{ADMIN_JOBS}?status=COM",
@@ -234,9 +256,9 @@ def _middle(person: str, scope: str, sort: str) -> str:
     return keyset.token(ordered[jobs.count() // 2], order)
 
 
-def _after(field: str, pk: int, parameter: str) -> str:
+def _after(field: str, pk: int, parameter: str, model: Any = None) -> str:
     from oceanid.models import JobEvent
     from oceanid.services import keyset
 
-    row = JobEvent.objects.get(pk=pk)
+    row = (model or JobEvent)._default_manager.get(pk=pk)
     return urlencode({parameter: keyset.token(row, keyset.Order(field, descending=True))})
