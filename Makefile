@@ -42,8 +42,8 @@ test: $(STAMP)  ## Run the tests on SQLite; says which commands run the others (
 	$(call SUITE, and not postgres) $(ARGS)
 	@echo "Not run here: make test-postgres, test-browser, test-tethys, test-condor, test-vms, faults, faults-condor, bench."
 
-test-postgres: $(STAMP)  ## Run the tests on a private PostgreSQL cluster, made for it and removed
-	OCEANID_REQUIRE=$(call required,postgres) $(BIN)/python tools/with_postgres.py $(call SUITE) $(ARGS)
+test-postgres: $(STAMP)  ## Run what asks the database on a private PostgreSQL cluster, made for it and removed
+	OCEANID_REQUIRE=$(call required,postgres) $(BIN)/python tools/with_postgres.py $(call SUITE, and (database or postgres)) $(ARGS)
 
 test-browser: $(STAMP)  ## Drive the pages with a real Chromium
 	OCEANID_REQUIRE=$(call required,browser) $(PYTEST) -m browser tests/browser $(ARGS)

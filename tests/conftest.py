@@ -85,6 +85,13 @@ def required() -> set[str]:
     return names
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark what may ask the database: pytest-django lets no other test do so."""
+    fixtures = getattr(item, "fixturenames", ())
+    if item.get_closest_marker("django_db") or {"db", "transactional_db"} & set(fixtures):
+        item.add_marker("database")
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip a test whose need is not met, or fail it where the need is required."""
     for name, lacking in LACKING.items():
