@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.db import models, transaction
 from django.db.models import F, Q
@@ -17,6 +17,7 @@ from oceanid.models import EventKind, Job
 from oceanid.services import audit, events, hearing, workflow_freeze
 from oceanid.services.bulk import insert_new
 from oceanid.services.freeze import Freezer, Frozen, check_active, check_name, name_key
+from oceanid.services.submission import DRAFTED, mark_submitted
 from oceanid.services.wake import wake
 from oceanid.specs import Capability
 from oceanid.states import JOB_FINAL, JobState, Wanted
@@ -103,7 +104,7 @@ def _submit(jobs: Sequence[Job], frozen: Sequence[Frozen], actor: AbstractBaseUs
     for job, fixed in zip(jobs, frozen, strict=True):
         if job._state.adding:
             _complete(job)
-            _mark_submitted(job, fixed, now, attempt=1)
+            mark_submitted(job, fixed, now, attempt=1)
             fresh.append(job)
         else:
             drafts.append((job, fixed))
@@ -255,64 +256,12 @@ def _number(jobs: Sequence[Job]) -> None:
             Job.objects.filter(pk=job.pk).update(name=job.name, name_key=job.name_key)
 
 
-def _mark_submitted(job: Job, frozen: Frozen, now: datetime, *, attempt: int) -> list[str]:
-    """Set the fields that a submission sets; returns their names."""
-    runs = frozen.scheduler is not None
-    values: dict[str, Any] = {
-        "state": JobState.SUBMITTED.value,
-        "wanted": Wanted.RUN.value,
-        "attempt": attempt,
-        "execute_time": now,
-        "start_time": None,
-        "completion_time": None,
-        "custom_status": "",
-        "status_message": "",
-        "reason_code": "",
-        "hint": "",
-        "progress": None,
-        "progress_message": "",
-        "result": None,
-        "results_tries": 0,
-        "results_error": "",
-        "spec": frozen.spec,
-        "num_jobs": frozen.num_jobs,
-        "due_at": now if frozen.needs_preparation else None,
-        "backlog": frozen.num_jobs if runs and not frozen.needs_preparation else 0,
-        "tasks_made": 0,
-        "tasks_submitted": 0,
-        "tasks_running": 0,
-        "tasks_paused": 0,
-        "tasks_held": 0,
-        "tasks_complete": frozen.done,
-        "tasks_error": 0,
-        "tasks_aborted": 0,
-    }
-    if frozen.scheduler is not None:
-        job.scheduler = frozen.scheduler
-        values["scheduler_id"] = frozen.scheduler.pk
-    for name, value in values.items():
-        setattr(job, name, value)
-    return list(values)
-
-
 def _resubmit(job: Job, frozen: Frozen, now: datetime, *, before: list[str]) -> None:
-    names = _mark_submitted(job, frozen, now, attempt=job.attempt + 1)
+    names = mark_submitted(job, frozen, now, attempt=job.attempt + 1)
     values = {name: getattr(job, name) for name in names}
     _complete(job)
-    drafted = (
-        "name",
-        "name_key",
-        "description",
-        "label",
-        "attributes",
-        "remote_input_files",
-        "extended_properties",
-        "process_results_function",
-        "priority",
-        "workspace",
-    )
     if before == UNEXECUTED:
-        values |= {name: getattr(job, name) for name in drafted}
+        values |= {name: getattr(job, name) for name in DRAFTED}
     rows = Job.objects.filter(pk=job.pk, state__in=before, attempt=job.attempt - 1)
     if not rows.update(version=F("version") + 1, **values):
         _look(job)
