@@ -16,7 +16,17 @@ from oceanid.models import Job, JobShare
 from oceanid.services import keyset, policy
 from oceanid.services.asked import Asked
 from oceanid.services.keyset import Page
-from oceanid.services.sifting import FEW, bounds, created, filtered, leading, led, searched, user_id
+from oceanid.services.sifting import (
+    FEW,
+    bounds,
+    counted,
+    created,
+    filtered,
+    leading,
+    led,
+    searched,
+    user_id,
+)
 
 SECONDS = 1.5
 """How long is looked for jobs that filters leave."""
@@ -38,15 +48,8 @@ def very_many(user: policy.Person) -> Sources | None:
     """What shares jobs with a person, when these are more than can be sorted for each page; else
     None: two queries."""
     sources = _sources(user)
-    counts: list[str] = []
-    values: list[Any] = []
-    for source in sources:
-        sql, given = source.values("job_id")[: FEW + 1].query.sql_with_params()
-        counts.append(f"(SELECT COUNT(*) FROM ({sql}) AS part)")  # noqa: S608 - Django's own words
-        values += given
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {' + '.join(counts)}", values)
-        return sources if int(cursor.fetchone()[0]) > FEW else None
+    counts = counted(source.values("job_id")[: FEW + 1] for source in sources)
+    return sources if sum(counts) > FEW else None
 
 
 @dataclass(frozen=True, slots=True)
