@@ -25,11 +25,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 WORKERS = 2
-# A limit that is always used up, and machines that refuse a job that says so of itself.
+# A limit that is always used up, and machines that refuse a job that says so of itself. DAGMan
+# waits twice as long before each further try: six of them, as usual, take half a minute.
 CONFIG = """\
 FILESYSTEM_DOMAIN = pool.test
 OCEANID_NONE_LIMIT = 0
 START = TARGET.Unwelcome =!= True
+DAGMAN_MAX_SUBMIT_ATTEMPTS = 3
 """
 CPUS = "16"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -65,7 +66,12 @@ def test_the_example_runs_on_the_pool_that_its_form_names(portal: WithExample) -
     job = re.search(r"/apps/hymod/(\d+)/", page)
     assert status == 200
     assert job
-    eventually(lambda: portal.status(job[1]) == "Complete", within_s=240, what=portal.said)
+    export = f"{portal.address}compute/jobs/export/?format=json&q=%23{job[1]}"
+
+    def is_over() -> bool:
+        return bool(json.loads(asked(visitor, export)[1])[0]["status"] == "Complete")
+
+    eventually(is_over, within_s=240, what=portal.said)
     found = portal.run(FOUND).split("FOUND The pool ")[1].split()
     assert float(found[0]) > 0.5
     assert found[1:] and all(host.startswith("worker") for host in found[1:])

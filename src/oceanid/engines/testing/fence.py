@@ -102,11 +102,16 @@ class FenceContract(ContractBase):
                 await bench.engine.submit(batch)
                 await bench.ends(batch)
             whole = [each for seen in bench.batches for each in seen.observations]
-            for number in range(len(bench.batches)):
-                rest = [each for seen in bench.batches[number + 1 :] for each in seen.observations]
-                if rest:
-                    again = await self.replay(tmp_path, bench.batches[number].cursor, len(rest))
-                    assert again == rest
+            cursors = [seen.cursor for seen in bench.batches]
+            rests = [
+                [each for seen in bench.batches[number + 1 :] for each in seen.observations]
+                for number in range(len(bench.batches))
+            ]
+            begun = [(cursor, rest) for cursor, rest in zip(cursors, rests, strict=True) if rest]
+            again = await asyncio.gather(
+                *(self.replay(tmp_path, cursor, len(rest)) for cursor, rest in begun)
+            )
+            assert [list(each) for each in again] == [rest for _, rest in begun]
             assert await self.replay(tmp_path, {}, len(whole)) == whole
 
         self.run(tmp_path, scenario)
