@@ -16,6 +16,7 @@ class Subject(models.TextChoices):
     """What a change is of."""
 
     JOB = "job", _("job")
+    SHARE = "share", _("share of a job")
     SCHEDULER = "scheduler", _("scheduler")
     CLUSTER = "cluster", _("cluster")
     WEBHOOK = "webhook", _("webhook")
@@ -30,6 +31,7 @@ class NoticeKind(models.TextChoices):
     STOPPED = "stopped", _("A job of mine was stopped")
     WORKFLOW = "workflow", _("A workflow of mine ended or is held")
     WATCHED = "watched", _("A job that I follow ended")
+    SHARED = "shared", _("A job is shared with me")
     SCHEDULER = "scheduler", _("A scheduler went away or came back")
     CLUSTER = "cluster", _("A cluster of mine changed")
 

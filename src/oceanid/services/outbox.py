@@ -80,6 +80,12 @@ def of_scheduler(
     wake(NOTICE)
 
 
+def of_share(share_id: int, at: datetime) -> None:
+    """Tell somebody that a job is shared with them."""
+    insert_many(Outbox, COLUMNS, [(Subject.SHARE.value, share_id, 0, "", "", at, "")])
+    wake(NOTICE)
+
+
 def of_cluster(cluster_id: int, news: ClusterNews, at: datetime, message: str) -> None:
     """Tell what happened to a cluster; in the transaction in which it is written down."""
     row = (Subject.CLUSTER.value, cluster_id, 0, "", news.value, at, message[:MESSAGE_LENGTH])

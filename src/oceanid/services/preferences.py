@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ DEFAULTS: Mapping[str, frozenset[str]] = {
     NoticeKind.STOPPED.value: frozenset(),
     NoticeKind.WORKFLOW.value: frozenset({Channel.PAGE.value}),
     NoticeKind.WATCHED.value: frozenset({Channel.PAGE.value, Channel.EMAIL.value}),
+    NoticeKind.SHARED.value: frozenset({Channel.PAGE.value}),
     NoticeKind.SCHEDULER.value: frozenset(),
     NoticeKind.CLUSTER.value: frozenset({Channel.PAGE.value}),
 }
@@ -54,8 +55,9 @@ def of(user: Any) -> Preference:
     return of_many([user])[user.pk]
 
 
-def of_many(users: Collection[Any]) -> dict[Any, Preference]:
+def of_many(users: Iterable[Any]) -> dict[Any, Preference]:
     """The preferences of people: one query."""
+    users = list(users)
     rows = NoticePreference.objects.in_bulk([user.pk for user in users])
     found = {}
     for user in users:

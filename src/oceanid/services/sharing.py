@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from oceanid.errors import InvalidSpecification, LimitExceeded, NotFound, NotPermitted
 from oceanid.models import EventKind, Job, JobShare, ShareRight
-from oceanid.services import audit, events, policy
+from oceanid.services import audit, events, outbox, policy
 
 MOST = 100
 """With how many people and groups one job can be shared."""
@@ -112,9 +112,11 @@ def share(job: Job, *, name: str, is_group: bool, right: str, actor: policy.Pers
                     _("A job can be shared with %(most)d people and groups.") % {"most": MOST},
                     hint=_("Share it with a group."),
                 )
-            JobShare.objects.create(
+            made = JobShare.objects.create(
                 job_id=job.pk, right=right, by_id=actor.pk, at=timezone.now(), **whom
             )
+            if not is_group:
+                outbox.of_share(made.pk, made.at)
         what = "view it" if right == ShareRight.VIEW else "view it and act on it"
         _tell(job, "share", f"Shared with {name}, who may {what}.", actor)
 

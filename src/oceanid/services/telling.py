@@ -21,7 +21,7 @@ from oceanid.models import (
     Subject,
     Webhook,
 )
-from oceanid.services import policy, preferences, telling_clusters
+from oceanid.services import policy, preferences, telling_clusters, telling_shares
 from oceanid.services.preferences import Preference
 from oceanid.services.schedulers import groups_of
 from oceanid.states import JOB_FINAL, Health, JobState, Wanted
@@ -93,6 +93,7 @@ def gather(changes: Sequence[Outbox]) -> Gathered:
             addressed.append((people[user_id], channels, item))
     addressed += _of_schedulers(changes)
     addressed += telling_clusters.addressed(changes)
+    addressed += telling_shares.addressed(changes)
     hooks = _hooks({user.pk for user, channels, _item in addressed if Channel.WEBHOOK in channels})
     for user, channels, item in addressed:
         for target in _targets(user, channels, hooks):

@@ -24,6 +24,7 @@ TONES = {
     "FAI": "bad",
     "BUD": "held",
     "IDL": "stop",
+    "SHR": "quiet",
     DeliveryState.OPEN: "quiet",
     DeliveryState.WAITING: "wait",
     DeliveryState.SENT: "done",
