@@ -138,7 +138,7 @@ def test_a_job_that_no_machine_can_run_says_why_until_it_runs(
             job.refresh_from_db()
         return all(job.hint for job in (large, strange, gpu))
 
-    eventually(told, within_s=90, what="why they wait")
+    eventually(told, within_s=240, what="why they wait")
     assert (large.status, large.reason_code) == ("Submitted", "idle-too-large")
     assert "921,600 MiB of memory" in large.status_message
     assert large.tasks.filter(reason_code="idle-too-large").count() == 3
@@ -172,7 +172,7 @@ def test_what_the_pool_itself_has_against_a_job_is_told(
             job.refresh_from_db()
         return all(job.hint for job in every)
 
-    eventually(told, within_s=90, what="why they wait")
+    eventually(told, within_s=240, what="why they wait")
     assert limited.reason_code == "idle-limit", limited.status_message
     assert "oceanid_none" in limited.status_message.lower()
     assert refused.reason_code == "idle-refused", refused.status_message
