@@ -21,7 +21,7 @@ comma := ,
 
 .DEFAULT_GOAL := help
 .PHONY: help run setup setup-tethys test test-postgres test-browser test-tethys test-condor test-vms faults faults-postgres \
-	faults-condor bench bench-local bench-pages bench-pages-postgres bench-site bench-site-postgres \
+	faults-condor faults-clouds bench bench-local bench-pages bench-pages-postgres bench-site bench-site-postgres \
 	bench-condor bench-smoke lint format \
 	docs reference \
 	pictures requirements clean
@@ -60,7 +60,8 @@ test-vms: $(STAMP)  ## Boot a cluster's machines from its user-data, and attack 
 	OCEANID_TEST_VMS=1 OCEANID_REQUIRE=$(call required,vms) $(PYTEST) -m vms tests/vms $(ARGS)
 
 faults: $(STAMP)  ## Kill, freeze and cut while jobs go through (ROUNDS=30)
-	OCEANID_FAULT_ROUNDS=$(ROUNDS) $(PYTEST) -m "faults and not postgres" tests/faults $(ARGS)
+	OCEANID_FAULT_ROUNDS=$(ROUNDS) $(PYTEST) -m "faults and not postgres" tests/faults \
+		--ignore=tests/faults/clouds $(ARGS)
 
 faults-postgres: $(STAMP)  ## The same on a private PostgreSQL cluster, connections cut too
 	OCEANID_FAULT_ROUNDS=$(ROUNDS) OCEANID_REQUIRE=$(call required,postgres) \
@@ -70,6 +71,9 @@ faults-condor: CONDOR := trixie
 faults-condor: $(STAMP)  ## Kill, freeze, cut and fill a real pool over SSH, 500 jobs under way each (root)
 	OCEANID_REQUIRE=$(call required,condor_faults) $(BIN)/python tools/with_condor.py $(POOLS) \
 		$(PYTEST) -m condor_faults tests/faults/condor $(ARGS)
+
+faults-clouds: $(STAMP)  ## Kill the supervisor before and after every call of each cloud, and let each fail
+	$(PYTEST) -m faults tests/faults/clouds tests/integration/clusters $(ARGS)
 
 bench: bench-local bench-pages bench-site  ## Measure everything against its limits
 

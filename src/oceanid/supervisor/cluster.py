@@ -25,6 +25,7 @@ from oceanid.states import ClusterState, ClusterWanted
 from oceanid.supervisor.cluster_desk import Desk
 from oceanid.supervisor.cluster_pool import PoolDoor
 from oceanid.supervisor.cluster_round import Round
+from oceanid.supervisor.cluster_steps import stuck
 from oceanid.supervisor.steps import back_off
 from oceanid.supervisor.surroundings import Surroundings
 
@@ -156,6 +157,7 @@ class ClusterDriver:
         try:
             facts = await self.desk.read()
             values: dict[str, Any] = {"message": problem.message, "hint": problem.hint}
+            values["steps"] = stuck(facts.row.steps, problem.message, problem.hint)
             if not problem.transient and facts.wanted is ClusterWanted.RUN:
                 was_up = facts.row.scheduler_id is not None
                 values["state"] = ClusterState.DEGRADED if was_up else ClusterState.FAILED

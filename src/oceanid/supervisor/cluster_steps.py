@@ -57,6 +57,13 @@ def making(
     return steps
 
 
+def stuck(steps: list[dict[str, Any]], found: str, hint: str) -> list[dict[str, Any]]:
+    """The same steps, of which the one that is under way tells why it does not go on."""
+    return [
+        {**each, "found": found, "hint": hint} if each["state"] == NOW else each for each in steps
+    ]
+
+
 def run_state(
     now: ClusterState,
     *,

@@ -10,10 +10,15 @@ from pytest_django import Settings
 
 from oceanid.clouds import registry as clouds
 from oceanid.engines import registry as engines
+from tests.faults.clouds.emulated import AmazonGround, AzureGround
 from tests.faults.clouds.ground import Ground, PaperGround
 from tests.faults.clouds.trial import QUICK
 
-GROUNDS: dict[str, Callable[[Path], Ground]] = {"paper": PaperGround}
+GROUNDS: dict[str, Callable[[Path, pytest.MonkeyPatch], Ground]] = {
+    "amazon": AmazonGround,
+    "azure": AzureGround,
+    "paper": PaperGround,
+}
 
 
 @pytest.fixture(params=sorted(GROUNDS))
@@ -26,7 +31,7 @@ def ground(
 ) -> Iterator[Ground]:
     """An empty account."""
     settings.OCEANID = {"DATA_DIR": str(tmp_path / "data"), **QUICK}
-    made = GROUNDS[request.param](tmp_path)
+    made = GROUNDS[request.param](tmp_path, monkeypatch)
     ours = clouds.Entry(made.cloud.name, made.cloud, "")
     others = tuple(each for each in clouds.installed() if each.name != ours.name)
     monkeypatch.setattr(clouds, "installed", lambda: (ours, *others))

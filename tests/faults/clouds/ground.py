@@ -104,7 +104,7 @@ class PaperGround(Ground):
     cloud = PaperCloud
     engine = PaperEngine
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, environment: Any = None) -> None:
         super().__init__(folder)
         self.world = World(folder)
         self.config = {"folder": str(folder)}

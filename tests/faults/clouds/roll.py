@@ -46,7 +46,7 @@ class RolledPool:
         )
 
     async def worker_token(self, *, lifetime_s: int) -> str:
-        return "token"
+        return "a-token.that-is.none"
 
     async def let_master_work(self, works: bool) -> None:
         self._members()

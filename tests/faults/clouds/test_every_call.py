@@ -11,6 +11,11 @@ from tests.faults.figures import Figures
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+def test_a_rehearsal_of_everything_leaves_nothing(ground: Ground) -> None:
+    calls = rehearse(ground)
+    assert all(count > 0 for count, _ in calls.values())
+
+
 @pytest.mark.parametrize("by", ["kill", "error"])
 def test_it_ends_as_wanted_whole_and_once(ground: Ground, by: str, figures: Figures) -> None:
     calls = rehearse(ground)
