@@ -48,6 +48,7 @@ class AzureProcess:
         """End it."""
         assert self.process.stdin is not None
         self.process.stdin.close()
+        self.process.terminate()  # a forked child may hold the other end of its standard input
         self.process.wait(20)
 
 

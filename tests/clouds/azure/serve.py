@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import signal
 import sys
 from pathlib import Path
 
@@ -27,12 +28,16 @@ def main() -> None:
     azure.world.delay_s = given.delay
     sys.stdout.write(json.dumps({"address": azure.address, "ca": str(azure.ca)}) + "\n")
     sys.stdout.flush()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         sys.stdin.read()
     except KeyboardInterrupt:
         return
     finally:
         azure.stop()
+        close = getattr(azure.world.booter, "close", None)
+        if close is not None:
+            close()
 
 
 def _booter(named: str) -> Booter | None:
