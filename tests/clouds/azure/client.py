@@ -49,7 +49,7 @@ class AzureProcess:
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.terminate()  # a forked child may hold the other end of its standard input
-        self.process.wait(20)
+        self.process.wait(60)
 
 
 def account_config(address: str, certificate: Path, **changes: str) -> dict[str, str]:

@@ -184,7 +184,7 @@ def set_deallocated(world: World, asked: Asked, group: str, name: str) -> Answer
 
 def remove_machine(world: World, machine: Thing) -> None:
     """A machine is gone, with those of its parts that go with it."""
-    world.booter.end(machine.name)
+    world.end_machine(machine.name)
     world.drop(machine)
     for part in machine.hidden["parts"]:
         if thing := world.find(part):

@@ -125,6 +125,13 @@ class World:
         self.state = "Enabled"
         self._numbers = itertools.count(1)
 
+    def end_machine(self, name: str) -> None:
+        """Remove a machine; one that really runs takes a while, and nobody waits for that."""
+        if isinstance(self.booter, PaperBooter):
+            self.booter.end(name)
+        else:
+            threading.Thread(target=self.booter.end, args=(name,), daemon=True).start()
+
     # -- resources
 
     def group(self, name: str) -> Group:

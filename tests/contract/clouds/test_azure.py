@@ -169,3 +169,14 @@ def test_a_certificate_file_is_what_azure_needs(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_clusters_values_are_azures(wanted: ClusterSpec, fields: set[str]) -> None:
     assert set(AzureCloud.cluster_problems(wanted)) == fields
+
+
+def test_another_azure_is_reached_by_the_environment(
+    azure: SmallAzure, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pem = both(tmp_path / "both.pem")
+    azure.know(pem.read_bytes())
+    monkeypatch.setenv("AZURE_AUTHORITY_HOST", azure.address)
+    monkeypatch.setenv("AZURE_RESOURCE_MANAGER_URL", f"{azure.address}/")
+    report = look(account(azure, pem, authority="", endpoint=""))
+    assert report.health is Health.OK, report

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from oceanid.clouds.azure.names import CLUSTER, NAME, Names
-from oceanid.clouds.azure.operations import Begin, carried
+from oceanid.clouds.azure.operations import Keep, concluded, opened
 from oceanid.clouds.azure.session import Session
 from oceanid.clouds.specs import Claim, Ground
 from oceanid.errors import InvalidValue, NameTaken
@@ -19,7 +19,7 @@ SPACE: Final = "10.42.0.0/16"
 SUBNET: Final = "10.42.0.0/20"
 RULES: Final = "rules"
 PARTS: Final = ("pool", "master", "nsg", "out", "nat", "net")
-_ENDED: Final = ("Succeeded", "Failed", "Canceled")
+_FINAL: Final = ("Succeeded", "Failed", "Canceled")
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,14 @@ async def prepared(session: Session, claim: Claim, ground: Ground) -> bool:
     if names.has_own_group is False and not any(_key(names, each) in there for each in parts):
         await refuse_taken(session, names)
     standing: set[str] = set()
-    for part in parts:
-        if set(part.needs) <= standing and await _part_stands(session, names, part, there):
-            standing.add(part.suffix)
+    left = parts
+    while ready := [part for part in left if set(part.needs) <= standing]:
+        left = [part for part in left if part not in ready]
+        # Those that do not need each other come to be beside each other.
+        begun = [(part, await _begun(session, names, part, there)) for part in ready]
+        for part, making in begun:
+            if making is None or await _ended(session, names, part, making):
+                standing.add(part.suffix)
     return len(standing) == len(parts)
 
 
@@ -131,7 +136,25 @@ def _key(names: Names, part: Part) -> str:
     return f"{part.kind}/{names.stem}-{part.suffix}".lower()
 
 
-async def _part_stands(session: Session, names: Names, part: Part, there: dict[str, Any]) -> bool:
+@dataclass(frozen=True)
+class Making:
+    """A part that is being made.
+
+    Args:
+        poller: The operation; None when it was begun by a call whose answer was lost.
+        kept: The token that it is kept by.
+        is_seen: Whether what comes of it is sure to be what was begun.
+    """
+
+    poller: Any = None
+    kept: str = ""
+    is_seen: bool = True
+
+
+async def _begun(
+    session: Session, names: Names, part: Part, there: dict[str, Any]
+) -> Making | None:
+    """Begin to make a part, or take up its making; None when it stands."""
     notes = names.claim.notes
     found = there.get(_key(names, part))
     if found is not None and not names.are_ours(found.tags):
@@ -139,22 +162,39 @@ async def _part_stands(session: Session, names: Names, part: Part, there: dict[s
     state = str(found.provisioning_state or "Succeeded") if found is not None else ""
     is_new = part.suffix != "nsg" or notes.get(RULES) == _print_of(part.body)
     if state == "Succeeded" and is_new:
-        return True
-    note = f"op:{part.suffix}"
-    kept = notes.get(note)
-    if state not in ("", *_ENDED) and not kept:
-        return False  # under way, begun by a call whose answer was lost
+        return None
+    kept = notes.get(_note(part))
+    if state not in ("", *_FINAL) and not kept:
+        return Making()
 
     def begin(**how: Any) -> Any:
         return part.begin(names.group, f"{names.stem}-{part.suffix}", part.body, **how)
 
-    beginning: Begin = begin
-    if not await carried(session, beginning, kept=kept, keep=lambda token: notes.keep(note, token)):
+    poller, token = await opened(session, begin, kept=kept, keep=_keeping(names, part))
+    # What was begun by a call of long ago must be seen to stand.
+    return Making(poller, token, is_seen=found is not None or token != kept or not kept)
+
+
+async def _ended(session: Session, names: Names, part: Part, making: Making) -> bool:
+    if making.poller is None:
+        return False
+    keep = _keeping(names, part)
+    if not await concluded(session, making.poller, kept=making.kept, keep=keep):
         return False
     if part.suffix == "nsg":
-        await notes.keep(RULES, _print_of(part.body))
-    # What was begun by a call of long ago must be seen to stand.
-    return found is not None or not kept
+        await names.claim.notes.keep(RULES, _print_of(part.body))
+    return making.is_seen
+
+
+def _note(part: Part) -> str:
+    return f"op:{part.suffix}"
+
+
+def _keeping(names: Names, part: Part) -> Keep:
+    async def keep(token: str) -> None:
+        await names.claim.notes.keep(_note(part), token)
+
+    return keep
 
 
 def _print_of(body: dict[str, Any]) -> str:

@@ -50,6 +50,18 @@ async def carried(
         CloudError: It failed; its token is forgotten.
     """
     poller, kept = await opened(session, begin, kept=kept, keep=keep)
+    return await concluded(session, poller, kept=kept, keep=keep, patience_s=patience_s)
+
+
+async def concluded(
+    session: Session,
+    poller: LROPoller[Any],
+    *,
+    kept: str,
+    keep: Keep,
+    patience_s: float | None = None,
+) -> bool:
+    """The second half of :func:`carried`."""
     try:
         return await followed(session, poller, kept=kept, keep=keep, patience_s=patience_s)
     except CloudError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 AUTHORITY: Final = "https://login.microsoftonline.com"
 ENDPOINT: Final = "https://management.azure.com"
+AUTHORITY_VARIABLE: Final = "AZURE_AUTHORITY_HOST"
+ENDPOINT_VARIABLE: Final = "AZURE_RESOURCE_MANAGER_URL"
+"""By these the portal is sent to another Azure: that of a government, of China, of a test."""
 CONNECT_S: Final = 5
 READ_S: Final = 15
 
@@ -45,7 +49,8 @@ class Session:
     @property
     def endpoint(self) -> str:
         """Where Azure is asked."""
-        return str(self.account.config.get("endpoint") or ENDPOINT)
+        told = self.account.config.get("endpoint") or os.environ.get(ENDPOINT_VARIABLE)
+        return str(told or ENDPOINT).rstrip("/")
 
     @property
     def scope(self) -> str:
@@ -140,7 +145,8 @@ def new_credential(account: AccountSpec, limits: Mapping[str, Any]) -> Certifica
     from azure.identity import CertificateCredential
 
     config = account.config
-    authority = str(config.get("authority") or AUTHORITY)
+    told = config.get("authority") or os.environ.get(AUTHORITY_VARIABLE)
+    authority = str(told or AUTHORITY).rstrip("/")
     return CertificateCredential(
         str(config["tenant_id"]),
         str(config["client_id"]),
