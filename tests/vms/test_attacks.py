@@ -215,6 +215,25 @@ def test_from_the_world_only_the_masters_ssh_port_is_open(grown: Grown) -> None:
         assert not [port for port in (22, 9618) if reached(public, port)]
 
 
+def test_machines_reach_no_port_of_each_other_but_condors_and_ssh(
+    grown: Grown, worker: VirtualMachine
+) -> None:
+    master = grown.cluster.master
+    listening = {int(line.split()[3].rpartition(":")[2]) for line in master.run(
+        "ss", "-Htln").splitlines()}  # fmt: skip
+    assert listening > {22, 9618}
+    script = (
+        "import socket, sys\n"
+        "for port in sys.argv[2:]:\n"
+        "    with socket.socket() as tried:\n"
+        "        tried.settimeout(0.5)\n"
+        "        print(port) if tried.connect_ex((sys.argv[1], int(port))) == 0 else None\n"
+    )
+    ports = [str(port) for port in sorted(listening)]
+    said = worker.run("python3", "-c", script, grown.cluster.addresses.private, *ports)
+    assert said.split() == ["22", "9618"]
+
+
 def test_a_worker_listens_to_nothing_but_condor(grown: Grown) -> None:
     for each in grown.workers:
         said = grown.cluster.machine(each).run("ss", "-Htlnp")

@@ -1,8 +1,8 @@
 #!/bin/bash
 # The first process of a machine: makes its root folder and devices, and becomes systemd.
-# init.sh FOLDER TREE HOST_NAME ADDRESS/PREFIX GATEWAY
+# init.sh FOLDER TREE HOST_NAME ADDRESS/PREFIX GATEWAY RIGHTS-LEFT-OUT
 set -eu
-dir=$1 tree=$2 name=$3 address=$4 gateway=$5
+dir=$1 tree=$2 name=$3 address=$4 gateway=$5 without=$6
 console=$(readlink /proc/self/fd/2) # 1 is this pipe
 read -r pid _ </proc/self/stat # this /proc is still the outer one
 start=$(sed 's/.*) //' "/proc/$pid/stat" | cut -d' ' -f20)
@@ -50,5 +50,5 @@ pivot_root . .outer
 umount -l .outer
 rmdir .outer
 exec env -i container=oceanid-vm PATH=/usr/sbin:/usr/bin:/sbin:/bin \
-    setpriv --bounding-set=-sys_time,-sys_module,-sys_rawio,-mac_admin,-mac_override \
+    setpriv --bounding-set="$without" \
     /lib/systemd/systemd --system systemd.show_status=0 </dev/console >/dev/console 2>&1

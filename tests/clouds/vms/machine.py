@@ -18,6 +18,8 @@ from tests.clouds.vms.network import Network
 STOPS_WITHIN_S: Final = 25
 _INIT: Final = Path(__file__).with_name("init.sh")
 _NAMESPACES: Final = ("--mount", "--net", "--pid", "--uts", "--ipc", "--cgroup")
+WITHOUT: Final = "-sys_time,-sys_module,-sys_rawio,-mac_admin,-mac_override"
+"""Rights over this machine's clock and kernel, which no process of a machine may have."""
 _PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -38,7 +40,7 @@ class VirtualMachine:
         self.number = number
         self._record = folder / "pid"
         self.console_file = folder / "console"
-        self._group = _groups() / f"oceanid-vm-{network.number}-{number}"
+        self.group = _groups() / f"oceanid-vm-{network.number}-{number}"
 
     @property
     def host_name(self) -> str:
@@ -79,13 +81,13 @@ class VirtualMachine:
     def power_on(self) -> None:
         """Begin to boot it; returns when its network stands."""
         self._record.unlink(missing_ok=True)
-        self._group.mkdir(exist_ok=True)
+        self.group.mkdir(exist_ok=True)
         private = self._network.private(self.number)
         init = [
             "unshare", *_NAMESPACES, "--fork", "--kill-child", str(_INIT), str(self.folder),
-            str(self._tree), self.host_name, f"{private}/16", self._network.gateway,
+            str(self._tree), self.host_name, f"{private}/16", self._network.gateway, WITHOUT,
         ]  # fmt: skip
-        join = f"echo $$ >{self._group}/cgroup.procs; exec {' '.join(init)}"
+        join = f"echo $$ >{self.group}/cgroup.procs; exec {' '.join(init)}"
         with (self.folder / "init.log").open("ab") as log:
             subprocess.Popen(
                 ["script", "-q", "-f", "-a", "-e", "-c", join, str(self.console_file)],
@@ -131,16 +133,17 @@ class VirtualMachine:
         pid = processes.recorded(self._record)
         if not pid:
             raise VmError("The machine is not up.")
-        become = ("setpriv", "--reuid", user, "--regid", user, "--init-groups", "--")
+        become = ("--reuid", user, "--regid", user, "--init-groups")
         return (
             "nsenter", "-t", str(pid), "-m", "-n", "-p", "-u", "-i", "-C", "-r", "-w",
             "env", "-i", f"PATH={_PATH}", "LANG=C.UTF-8", "HOME=/",
-            *(become if user != "root" else ()),
+            # Whoever enters has no more rights over this machine than what boots there.
+            "setpriv", f"--bounding-set={WITHOUT}", *(become if user != "root" else ()), "--",
         )  # fmt: skip
 
     def _clear_group(self) -> None:
-        if self._group.is_dir():
-            for folder in sorted(_below(self._group), key=lambda each: -len(each.parts)):
+        if self.group.is_dir():
+            for folder in sorted(_below(self.group), key=lambda each: -len(each.parts)):
                 _remove_group(folder)
 
 

@@ -2,8 +2,8 @@
 
 The router is a network namespace with a bridge for the machines and one link to this machine,
 which is the world. Its rules are the security groups: from the world only port 22 of masters is
-reached, by their public addresses; machines reach each other and the metadata service, and not
-the world. This machine gets one link and one route, and no rule.
+reached, by their public addresses; machines reach each other's ports 22 and 9618 and the metadata
+service, and not the world. This machine gets one link and one route, and no rule.
 """
 
 from __future__ import annotations
@@ -39,6 +39,15 @@ table ip cloud {{
     iifname "machines" ip daddr {metadata} tcp dport 80 accept
     icmp type echo-request accept
     ct state established,related accept
+  }}
+}}
+table bridge cloud {{
+  chain among {{
+    type filter hook forward priority filter; policy drop;
+    ether type arp accept
+    ip protocol icmp accept
+    tcp dport {{ 22, 9618 }} accept
+    tcp sport {{ 22, 9618 }} tcp flags & (syn | ack) != syn accept
   }}
 }}
 """
@@ -104,11 +113,12 @@ class Network:
         return f"198.18.{self.number}.{machine}"
 
     def plug(self, machine: int, pid: int) -> None:
-        """Give a machine's namespace its card."""
+        """Give a machine's namespace its card, which is the same after each start."""
         router = str(processes.recorded(self._record))
         run(
             "ip", "link", "add", f"m{machine}", "netns", router, "type", "veth",
-            "peer", "name", "eth0", "netns", str(pid),
+            "peer", "name", "eth0", "address", f"02:00:0a:{self.number:02x}:01:{machine:02x}",
+            "netns", str(pid),
         )  # fmt: skip
         self._inside("ip", "link", "set", f"m{machine}", "master", "machines", "up")
 
