@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.clouds import paper_plugin
 from tests.conftest import chromium
 from tests.integration.running import background, clean_environment, eventually, oceanid, said
 
@@ -80,10 +81,13 @@ class Watched:
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     home = tmp_path_factory.mktemp("portal")
     log = home / "up.log"
+    (home / "settings.toml").write_text(paper_plugin.SETTINGS)
     env = clean_environment(
         OCEANID_HOME=str(home),
         OCEANID_APPS="hymod,plain",
-        PYTHONPATH=os.pathsep.join(map(str, (EXAMPLES, APPS))),
+        PYTHONPATH=os.pathsep.join(
+            (str(EXAMPLES), str(APPS), paper_plugin.install(home / "plugin"))
+        ),
     )
     try:
         with background(oceanid("up"), cwd=home, env=env, log=log):

@@ -85,7 +85,8 @@ class ClusterForm(_Form):
             "min_size": _("With a maximum, the size follows the queue between the two."),
             "max_size": _("The most machines at a time, the master included."),
             "idle_minutes": _(
-                "Minutes without a job after which the cluster is stopped. Empty: never."
+                "Minutes without a job after which it is stopped; it starts by itself when a job "
+                "comes. Empty: never."
             ),
             "hourly_limit": _("In US dollars: what would cost more an hour is not started."),
             "budget": _(

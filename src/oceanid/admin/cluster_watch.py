@@ -53,14 +53,14 @@ class ClusterWatch(FromAdmin):
         return TemplateResponse(request, "admin/oceanid/cluster/watch.html", context)
 
     def live(self, request: HttpRequest, key: int) -> HttpResponse:
-        """The part of the page that changes; nothing when nothing has changed."""
+        """The part of the page that changes; nothing when nothing has changed, or all is gone."""
         if request.method not in ("GET", "HEAD"):
             return HttpResponseNotAllowed(["GET", "HEAD"])
         if not self.has_view_permission(request):
             raise PermissionDenied
         mark = cluster_page.mark(key)
         if not mark:
-            return HttpResponse(status=410)
+            return HttpResponse(status=204)
         tag = f'"{mark}-{request.user.pk}-{get_language()}"'
         if request.headers.get("If-None-Match") == tag:
             answer: HttpResponse = HttpResponseNotModified()

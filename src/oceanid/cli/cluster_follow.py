@@ -77,6 +77,8 @@ def _outcome(row: Cluster, since: datetime) -> int | None:
         return FAILED if is_seen and row.repair_wanted_at is None else None
     if row.repair_wanted_at is not None or row.wanted == ClusterWanted.DELETE:
         return None
+    if cluster_page.is_asleep(row) and row.state == ClusterState.STOPPED:
+        return REACHED
     if cluster_page.CALM.get(row.wanted) != row.state:
         return None
     if row.state != ClusterState.RUNNING:

@@ -72,8 +72,15 @@ class ClusterPage:
     def is_busy(self) -> bool:
         """Whether something is under way, so that the page looks more often."""
         cluster = self.cluster
-        wishes = (cluster.preflight_wanted_at, cluster.repair_wanted_at)
-        return any(wishes) or CALM.get(cluster.wanted) != cluster.state
+        if cluster.preflight_wanted_at or cluster.repair_wanted_at:
+            return True
+        is_calm = CALM.get(cluster.wanted) == cluster.state
+        return not is_calm and not (self.is_asleep and cluster.state == ClusterState.STOPPED)
+
+    @property
+    def is_asleep(self) -> bool:
+        """Whether it was stopped because it had no job, and starts when one comes."""
+        return is_asleep(self.cluster)
 
     @property
     def budget_left(self) -> Decimal | None:
@@ -92,7 +99,7 @@ class ClusterPage:
     def shuts_down_at(self) -> Any:
         """When it will be stopped unless a job comes; None when it will not."""
         cluster = self.cluster
-        if cluster.idle_since is None or cluster.idle_minutes is None:
+        if cluster.idle_since is None or cluster.idle_minutes is None or self.is_asleep:
             return None
         return cluster.idle_since + timedelta(minutes=cluster.idle_minutes)
 
@@ -195,6 +202,12 @@ def machine_tone(state: str) -> str:
         MachineState.PENDING.value: "run",
         MachineState.FAILED.value: "bad",
     }.get(state, "stop")
+
+
+def is_asleep(cluster: Cluster) -> bool:
+    """Whether a cluster was stopped because it had no job, and starts when one comes."""
+    is_still = cluster.state in (ClusterState.STOPPED, ClusterState.STOPPING)
+    return is_still and cluster.wanted == ClusterWanted.RUN and cluster.idle_since is not None
 
 
 def is_master(node: ClusterNode) -> bool:

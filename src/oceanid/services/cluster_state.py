@@ -193,13 +193,18 @@ def put(cluster_id: int, values: dict[str, Any], told: list[Told], *, now: datet
     """As :func:`write`, in a transaction that is guarded already."""
     rows = Cluster.objects.filter(pk=cluster_id)
     if "state" in values:
-        before = rows.values_list("state", flat=True).first()
-        if before is None:
+        present = rows.values_list("state", "wanted", "idle_minutes").first()
+        if present is None:
             raise ClusterGone("The cluster was deleted.")
+        before, wanted, idle_minutes = present
         after = ClusterState(values.pop("state"))
         if cluster_can_move(ClusterState(before), after):
             values |= {"state": after.value, "state_since": now}
-            told = [*told, _of_state(ClusterState(before), after, values.get("message", ""))]
+            said = values.get("message", "")
+            if after is ClusterState.STOPPED and wanted == ClusterWanted.RUN:
+                told = [*told, _asleep(idle_minutes)]
+            else:
+                told = [*told, _of_state(ClusterState(before), after, said)]
     if values and not rows.update(**values):
         raise ClusterGone("The cluster was deleted.")
     if told:
@@ -217,6 +222,11 @@ def tell(cluster_id: int, told: list[Told], *, now: datetime) -> None:
     for each in told:
         if each.news is not None:
             outbox.of_cluster(cluster_id, each.news, now, each.message)
+
+
+def _asleep(idle_minutes: int | None) -> Told:
+    said = f"Stopped: it had no job for {idle_minutes} minutes; it starts when one comes."
+    return Told("state", said, ClusterNews.IDLE)
 
 
 def _of_state(before: ClusterState, after: ClusterState, message: str) -> Told:

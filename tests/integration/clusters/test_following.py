@@ -9,6 +9,7 @@ import pytest
 from oceanid.clouds import prices
 from oceanid.models import ClusterEvent, Job, Outbox, PriceTable
 from oceanid.services import clusters, machines
+from oceanid.services.outbox import ClusterNews
 from oceanid.states import Role
 from tests.clouds.paper_house import PaperHouse
 from tests.integration.clusters.conftest import MakeHouse
@@ -118,6 +119,8 @@ def test_without_a_job_it_is_stopped_and_starts_by_itself_when_one_comes(
     row = house.row
     assert (row.state, row.wanted) == ("STO", "RUN") and house.machines() == []
     assert "No job for 30 minutes" in row.message
+    told = Outbox.objects.filter(subject="cluster", after=ClusterNews.IDLE.value)
+    assert "it had no job for 30 minutes" in told.get().message
     for _ in range(5):
         house.round()
     waiting_job(house, 1)

@@ -181,7 +181,7 @@ def test_a_look_at_what_did_not_change_is_one_answer_without_a_body(
 
 def test_a_page_of_a_cluster_that_is_gone_is_told_so(boss: Client, running: Cluster) -> None:
     Cluster.objects.filter(pk=running.pk).delete()
-    assert boss.get(page(running, "live")).status_code == 410
+    assert boss.get(page(running, "live")).status_code == 204
     assert boss.get(page(running)).status_code == 404
     assert boss.post(page(running, "stop")).status_code == 404
     assert boss.get(f"{CLUSTERS}{10**30}/watch/").status_code == 404
@@ -413,7 +413,12 @@ def test_idle_clusters_tell_when_they_are_stopped(boss: Client, running: Cluster
     Cluster.objects.filter(pk=running.pk).update(
         idle_minutes=30, idle_since=timezone.now() - timedelta(minutes=10)
     )
-    assert "idle; it is stopped" in shown(boss.get(page(running)))
+    text = shown(boss.get(page(running)))
+    assert "idle; it is stopped" in text and "data-busy" not in text
+    Cluster.objects.filter(pk=running.pk).update(state="STO", looked_at=timezone.now())
+    text = shown(boss.get(page(running)))
+    assert "it starts when a job comes" in text and "data-busy" not in text
+    assert f'href="{page(running, "start")}"' in text
 
 
 def test_the_default_cluster_tells_why_it_stays(boss: Client, running: Cluster) -> None:

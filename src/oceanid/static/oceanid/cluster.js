@@ -51,7 +51,7 @@
       const answer = await fetch(old.dataset.live, {
         credentials: "same-origin", redirect: "error", cache: "no-store", headers,
       });
-      if (answer.status === 410) {
+      if (answer.status === 204) {
         location.assign(old.dataset.gone);
         return;
       }
