@@ -17,12 +17,9 @@ prepare() {
     rm -rf /etc/condor/passwords.d/* $HOME_DIR/seal.* /var/lib/oceanid/sealed
     echo "$now" >$HOME_DIR/instance
   fi
-  slots=$(($(nproc) * 2 + 6))
-  for n in $(seq $slots); do
-    id "slot1_$n" >/dev/null 2>&1 ||
-      useradd --system --user-group --home-dir /nonexistent --shell /usr/sbin/nologin "slot1_$n"
-    echo "SLOT1_${n}_USER = slot1_$n"
-  done >$CONFIG/60-oceanid-slots
+  slots=$(seq $(($(nproc) * 2 + 6)))
+  printf 'u slot1_%s - "A job" /nonexistent /usr/sbin/nologin\n' $slots | systemd-sysusers -
+  for n in $slots; do echo "SLOT1_${n}_USER = slot1_$n"; done >$CONFIG/60-oceanid-slots
   facts=$(cloud-init query -f '{{v1.availability_zone}} {{v1.instance_id}}' 2>/dev/null) || facts=
   {
     set -- $facts
