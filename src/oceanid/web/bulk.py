@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_protect
@@ -20,6 +20,7 @@ from oceanid.services.asked import Asked
 from oceanid.services.foresight import TITLES
 from oceanid.web.actions import Action
 from oceanid.web.pages import is_fragment, page
+from oceanid.web.rendering import render
 
 RECENT = 20
 BUTTONS: Sequence[Action] = (

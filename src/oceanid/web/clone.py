@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.csrf import csrf_protect
@@ -19,6 +19,7 @@ from oceanid.models import Scheduler
 from oceanid.models.job import NAME_LENGTH
 from oceanid.web.job import found
 from oceanid.web.pages import page
+from oceanid.web.rendering import render
 
 _PREFIX: Final = "set."
 _MOST_SCHEDULERS: Final = 200

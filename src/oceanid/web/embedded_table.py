@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
-from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from oceanid.jobs.manager import JobManager
 from oceanid.jobs.table import JobsTable
+from oceanid.web import rendering
 from oceanid.web import table as page
 from oceanid.web.shell import Shell
 
@@ -49,4 +49,4 @@ def rendered(context: Any, given: Any, name: str) -> SafeString:
         "kept": kept,
     }
     taken.append(table_id)
-    return render_to_string("oceanid/parts/jobs_table.html", told, request=request)
+    return rendering.rendered(request, "oceanid/parts/jobs_table.html", told)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from oceanid.models import Job
@@ -12,6 +11,7 @@ from oceanid.web import jobfiles, preview
 from oceanid.web.bundle import Bundle
 from oceanid.web.job import found
 from oceanid.web.pages import is_fragment, page
+from oceanid.web.rendering import render
 
 
 @require_safe

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
@@ -21,6 +21,7 @@ from oceanid.submit import SubmitDescription
 from oceanid.templatetags.oceanid import size
 from oceanid.web import actions, find, jobfiles, tail, timeline, usage, workflow
 from oceanid.web.pages import is_fragment, page
+from oceanid.web.rendering import render
 
 TASKS_SHOWN = 15
 EVENTS_SHOWN = 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -15,6 +15,7 @@ from oceanid.services.asked import ACTIVE, SCOPES, SINCE, SORTS, Asked
 from oceanid.states import JOB_WORDS, JobState
 from oceanid.web.bulk import BUTTONS
 from oceanid.web.pages import is_fragment, page
+from oceanid.web.rendering import render
 
 MOST_ROWS = 200
 

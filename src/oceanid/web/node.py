@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
 from oceanid.models import WorkflowNode
@@ -11,6 +11,7 @@ from oceanid.services import hearing
 from oceanid.web import usage, workflow
 from oceanid.web.job import found, gone, output_of, task_page
 from oceanid.web.pages import is_fragment, page
+from oceanid.web.rendering import render
 
 NEIGHBOURS_SHOWN = 50
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.csrf import csrf_protect
@@ -20,6 +20,7 @@ from oceanid.services.keyset import Order, Place
 from oceanid.services.telling import mail_address
 from oceanid.web.job import found
 from oceanid.web.pages import is_fragment, page
+from oceanid.web.rendering import render
 
 LOG_SHOWN = 25
 SPANS = (

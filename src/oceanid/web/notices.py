@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
@@ -11,6 +11,7 @@ from oceanid.models import Notice
 from oceanid.services import keyset, notices
 from oceanid.services.keyset import Order, Place
 from oceanid.web.pages import page
+from oceanid.web.rendering import render
 
 SHOWN = 30
 LONGEST_NUMBER = 18

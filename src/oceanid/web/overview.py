@@ -6,7 +6,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -16,6 +15,7 @@ from oceanid.services import beats, hearing, overview, policy, prices
 from oceanid.states import ClusterWanted
 from oceanid.templatetags.oceanid_clusters import prices_told
 from oceanid.web.pages import is_fragment, page
+from oceanid.web.rendering import render
 
 SPAN_WORDS = {
     "hour": (gettext_lazy("Hour"), gettext_lazy("in the last hour")),

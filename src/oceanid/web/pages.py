@@ -11,12 +11,13 @@ from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect, render, resolve_url
+from django.shortcuts import redirect, resolve_url
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 
 from oceanid.errors import NotFound, NotPermitted, OceanidError
 from oceanid.services import audit
+from oceanid.web.rendering import render
 
 logger = logging.getLogger("oceanid.web")
 

@@ -13,7 +13,7 @@ from asgiref.sync import async_to_sync
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.middleware.csrf import get_token
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.text import slugify
@@ -33,6 +33,7 @@ from oceanid.web import tables
 from oceanid.web.actions import ACTIONS
 from oceanid.web.job import output_of
 from oceanid.web.pages import page
+from oceanid.web.rendering import render
 
 logger = logging.getLogger(__name__)
 
