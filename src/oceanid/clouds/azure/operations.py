@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from azure.core.polling import LROPoller
 
 PATIENCE_S: Final = 6.0
-PAUSE_S: Final = 1.5
+PAUSE_S: Final = 0.5
+LONGEST_PAUSE_S: Final = 2.0
 _ENDED: Final = (400, 409, 412, 422)
 """Answers by which a ``Location`` tells that its operation failed, not that it can't be asked."""
 
@@ -94,15 +95,17 @@ async def followed(
     """Wait a little for an operation, as :func:`carried` does; but the token of one that failed
     stays, for whoever must clean up after it first."""
     until = time.monotonic() + (PATIENCE_S if patience_s is None else patience_s)
+    pause_s = PAUSE_S
     while True:
         try:
             if await _stepped(session, poller):
                 break
         except Missing:
             break  # nobody knows of it any more: it is long over
-        if time.monotonic() + PAUSE_S > until:
+        if time.monotonic() + pause_s > until:
             return False
-        await asyncio.sleep(PAUSE_S)
+        await asyncio.sleep(pause_s)
+        pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
     if kept:
         await keep("")
     return True
