@@ -240,6 +240,7 @@ def test_machines_are_made_as_the_contract_says(stage: AzureStage) -> None:
         rules = {each["name"]: each["properties"] for each in group.properties["securityRules"]}
         assert rules["ssh"]["sourceAddressPrefixes"] == ["192.0.2.0/24"]
         assert rules["ssh"]["destinationPortRange"] == "22"
+        assert rules["pool"]["destinationPortRange"] == "9618"
         assert rules["nobody-else"]["access"] == "Deny"
 
     run(scenario())

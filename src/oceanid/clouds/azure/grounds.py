@@ -15,6 +15,8 @@ from oceanid.clouds.azure.session import Session
 from oceanid.clouds.specs import Claim, Ground
 from oceanid.errors import InvalidValue, NameTaken
 
+HTCONDOR_PORT: Final = 9618
+"""All that HTCondor's daemons say to each other goes through this one ("shared port")."""
 SPACE: Final = "10.42.0.0/16"
 SUBNET: Final = "10.42.0.0/20"
 RULES: Final = "rules"
@@ -246,7 +248,7 @@ _CLIENTS: Final = {
 
 
 def _rules(names: Names, ground: Ground) -> Iterator[dict[str, Any]]:
-    """From outside port 22 of the master alone; inside the pool's machines alone."""
+    """From outside port 22 of the master alone, among the machines HTCondor's alone."""
     kind = "Microsoft.Network/applicationSecurityGroups"
     pool, master = ([{"id": names.part(kind, each)}] for each in ("pool", "master"))
     families = {4: "ssh", 6: "ssh-6"}
@@ -259,10 +261,13 @@ def _rules(names: Names, ground: Ground) -> Iterator[dict[str, Any]]:
                 name, 100 + number, "Allow", protocol="Tcp", destinationPortRange="22",
                 sourceAddressPrefixes=sources, destinationApplicationSecurityGroups=master,
             )  # fmt: skip
-    yield _rule(
-        "pool", 200, "Allow",
-        sourceApplicationSecurityGroups=pool, destinationApplicationSecurityGroups=pool,
-    )  # fmt: skip
+    inside = {
+        "sourceApplicationSecurityGroups": pool,
+        "destinationApplicationSecurityGroups": pool,
+    }
+    port = str(HTCONDOR_PORT)
+    yield _rule("pool", 200, "Allow", protocol="Tcp", destinationPortRange=port, **inside)
+    yield _rule("pool-icmp", 210, "Allow", protocol="Icmp", **inside)
     yield _rule("nobody-else", 4096, "Deny", sourceAddressPrefix="*", destinationAddressPrefix="*")
 
 
