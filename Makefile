@@ -21,7 +21,7 @@ comma := ,
 
 .DEFAULT_GOAL := help
 .PHONY: help run setup setup-tethys test test-postgres test-browser test-tethys test-condor test-vms faults faults-postgres \
-	faults-condor faults-clouds bench bench-local bench-pages bench-pages-postgres bench-site bench-site-postgres \
+	faults-condor faults-clouds bench bench-clouds bench-local bench-pages bench-pages-postgres bench-site bench-site-postgres \
 	bench-condor bench-smoke lint format \
 	docs reference \
 	pictures requirements clean
@@ -97,11 +97,15 @@ bench-condor: $(STAMP) $(CONDORPY)/.ready  ## Measure a real pool over SSH again
 	OCEANID_BENCH_CONDORPY=$(CURDIR)/$(CONDORPY)/bin/python \
 		$(BIN)/python tools/with_condor.py --suite trixie $(CURDIR)/$(BIN)/python -m benchmarks.condor $(ARGS)
 
+bench-clouds: $(STAMP)  ## Count the calls of each cloud for 4, 100 and 500 machines
+	$(BIN)/python -m benchmarks.clouds $(ARGS)
+
 bench-smoke: $(STAMP)  ## See that the benchmarks work, on small numbers
 	$(BIN)/python -m benchmarks.local --smoke
 	$(BIN)/python -m benchmarks.pages --smoke
 	$(BIN)/python -m benchmarks.idle --smoke
 	$(BIN)/python -m benchmarks.open_pages --smoke
+	$(BIN)/python -m benchmarks.clouds --smoke
 
 lint: $(STAMP)  ## Check style, types, walls, migrations and what must not be in a file
 	$(BIN)/ruff check .

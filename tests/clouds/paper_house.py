@@ -26,6 +26,7 @@ from oceanid.supervisor.database import Database
 from oceanid.supervisor.surroundings import Surroundings
 from oceanid.supervisor.waker import Waker
 from tests.clouds.paper_engine import PaperEngine
+from tests.property.house import Crash as ProcessDied
 from tests.property.house import Interruptible
 
 LEASE_S = 3600.0
@@ -70,6 +71,11 @@ class PaperHouse:
         self.driver = ClusterDriver(self.cluster.pk, hold, around, clock=lambda: self.now)
         return self.driver
 
+    def interrupt(self, calls: int, then: Callable[[], None], *, after: bool) -> None:
+        """Let something happen at one of the next calls of the database."""
+        driver = self.driver or self.begin()
+        cast(Interruptible, driver.db).interrupt(calls, then, after=after)
+
     def die(self) -> None:
         """The supervisor's process is no more; its lease is left to expire."""
         self.driver = None
@@ -84,14 +90,14 @@ class PaperHouse:
         except ClusterGone:
             self.driver = None
             return False
-        except Crash:
+        except (Crash, ProcessDied):
             self.die()
         except OceanidError as problem:
             self.problems.append(problem)
             driver.failures += 1
             try:
                 self.loop.run_until_complete(driver.tell(problem))
-            except Crash:
+            except (Crash, ProcessDied):
                 self.die()
         return True
 
@@ -118,7 +124,7 @@ class PaperHouse:
             self.now += timedelta(seconds=5)
             try:
                 busy = self.loop.run_until_complete(driver.once())
-            except Crash:
+            except (Crash, ProcessDied):
                 self.die()
                 continue
             except OceanidError as problem:
