@@ -98,6 +98,8 @@ class Emulator:
         """What a test tells over HTTP beside what :class:`Hooks` takes."""
         if verb == "set":
             return self.knobs.set(asked)
+        if verb == "account":
+            return self.account
         if verb == "remains":
             return self.remains()
         if verb == "reclaim":
