@@ -51,6 +51,38 @@ def test_a_look_finds_the_master_itself_and_its_address_at_the_cloud(alone: Clus
     assert not node.is_leaving
 
 
+def test_a_job_on_a_master_reaches_nothing_of_who_submitted_it(alone: Cluster) -> None:
+    for attack in (
+        "ls /home/oceanid",
+        "ls /home/oceanid-keeper",
+        "cat /etc/condor/passwords.d/POOL",
+        "ls /var/lib/oceanid",
+        "condor_status",
+        "condor_q -allusers",
+        "condor_off",
+        "condor_token_fetch",
+        "printf 'executable = /bin/true\\nqueue\\n' | condor_submit -",
+        "sudo -n /usr/local/sbin/oceanid-keeper look",
+    ):
+        said = alone.master.run("sh", "-c", f"{attack} && echo IT WORKED; exit 0", user="slot1_1")
+        assert "IT WORKED" not in said, attack
+
+
+def test_dagman_runs_a_workflow_on_it(alone: Cluster) -> None:
+    script = (
+        "set -e; cd /home/oceanid; mkdir dag; cd dag\n"
+        "printf 'executable = /bin/sleep\\narguments = 0\\ntransfer_executable = false\\n"
+        "should_transfer_files = yes\\nlog = nodes.log\\nqueue\\n' >node.sub\n"
+        "printf 'JOB a node.sub\\nJOB b node.sub\\nPARENT a CHILD b\\n' >two.dag\n"
+        "condor_submit_dag two.dag >/dev/null\n"
+        "condor_wait -wait 150 two.dag.dagman.log >/dev/null\n"
+        "grep -c '^005 ' nodes.log; grep -o 'EXITING WITH STATUS 0' two.dag.dagman.out\n"
+        "cd ..; rm -r dag\n"
+    )
+    said = alone.master.run("sh", "-c", script, user="oceanid")
+    assert said.split("\n")[:2] == ["2", "EXITING WITH STATUS 0"]
+
+
 def test_a_master_with_another_host_key_is_told_nothing(alone: Cluster) -> None:
     known = alone.host_public_key
     alone.host_public_key = key_pair()[1]
