@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -171,6 +172,56 @@ def test_an_order_of_which_nothing_came_is_shown_until_it_is_ended(
 
 
 # -- orders
+
+
+def test_machines_are_made_moved_and_ended_once_whichever_call_breaks(stage: AzureStage) -> None:
+    async def scenario() -> None:
+        actor = Actor(stage)
+        (master,) = await actor.running(0)
+        claim = await actor.claimed()
+
+        async def broke(call: int, done: bool, ask: Callable[[], Awaitable[object]]) -> bool:
+            """Ask with a break at a call; whether it came so far."""
+            stage.cut(call, done=done)
+            try:
+                await ask()
+            except CloudUnavailable:
+                return True
+            finally:
+                stage.disarm()
+                actor.begins_anew()
+            return False
+
+        async def of(order: Launch) -> tuple[str, ...]:
+            return tuple(each.id for each in await actor.alive() if each.launch == order.token)
+
+        async def one_round(call: int, done: bool) -> bool:
+            struck = []
+            for role, count in ((Role.WORKER, 2), (Role.MASTER, 1)):
+                order = actor.order(count, role)
+                struck.append(await broke(call, done, partial(actor.cloud.launch, claim, order)))
+                assert (await actor.cloud.launch(claim, order)).got == count
+                made = await of(order)
+                assert len(made) == count
+                struck.append(await broke(call, done, partial(actor.cloud.terminate, claim, made)))
+                await actor.cloud.terminate(claim, made)
+                assert await of(order) == ()
+            struck.append(await broke(call, done, partial(actor.cloud.stop, claim, (master.id,))))
+            await actor.cloud.stop(claim, (master.id,))
+            await actor.settled(1, MachineState.STOPPED)
+            struck.append(await broke(call, done, partial(actor.cloud.start, claim, (master.id,))))
+            await actor.cloud.start(claim, (master.id,))
+            await actor.settled(1, MachineState.RUNNING)
+            return any(struck)
+
+        call = 0
+        while any([await one_round(call, done) for done in (False, True)]):
+            call += 1
+        assert call >= 3
+        await actor.dismantled()
+        assert stage.remains() == []
+
+    run(scenario())
 
 
 def test_an_order_that_came_to_nothing_is_over_however_often_it_is_given(
