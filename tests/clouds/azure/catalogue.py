@@ -83,6 +83,22 @@ def version(world: World, asked: Asked, location: str, image: str, name: str) ->
     return Answer(200, {"name": name, "location": REGION, "properties": about})
 
 
+def own_image(world: World, asked: Asked, group: str, path: str) -> Answer:
+    """Images - Get; of a gallery: Gallery Images - Get, Gallery Image Versions - Get."""
+    return Answer(200, world.thing(world.make_id(group, "Microsoft.Compute", path)).shown())
+
+
+def own_versions(world: World, asked: Asked, group: str, path: str) -> Answer:
+    """Gallery Image Versions - List By Gallery Image."""
+    above = world.make_id(group, "Microsoft.Compute", path)
+    rows = [
+        each.shown()
+        for each in world.things.values()
+        if each.id.lower().startswith(f"{above}/".lower())
+    ]
+    return paged(world, asked, rows)
+
+
 def provider(world: World, asked: Asked, name: str) -> Answer:
     """Providers - Get."""
     state = world.registered.get(name, "NotRegistered")

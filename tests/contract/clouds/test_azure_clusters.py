@@ -578,6 +578,48 @@ def test_what_others_tagged_like_ours_is_told_and_not_deleted(stage: AzureStage)
 
 # -- what is found out before
 
+OWN = f"{ID}/ours/providers/Microsoft.Compute"
+
+
+def own_images(stage: AzureStage) -> list[str]:
+    """Images of one's own, here and elsewhere; those that can be used."""
+
+    def add(path: str, kind: str, place: str, properties: dict[str, Any]) -> None:
+        thing = Thing(f"{OWN}/{path}", path.rpartition("/")[2], kind, "ours", place, {}, properties)
+        stage.azure.world.add(thing)
+
+    disk = {"storageProfile": {"osDisk": {"diskSizeGB": 64}}, "hyperVGeneration": "V2"}
+    add("images/ours", "Microsoft.Compute/images", "westeurope", disk)
+    add("images/far", "Microsoft.Compute/images", "norwayeast", disk)
+    kind = "Microsoft.Compute/galleries/images"
+    for name, place in (("near", "West Europe"), ("far", "Norway East")):
+        about = {"architecture": "x64", "hyperVGeneration": "V2"}
+        add(f"galleries/g/images/{name}", kind, "westeurope", about)
+        for version in ("1.9.0", "1.10.0", "2.0.0"):
+            told = {
+                "storageProfile": {"osDiskImage": {"sizeInGB": 40}},
+                "publishingProfile": {
+                    "targetRegions": [{"name": place}], "excludeFromLatest": version == "2.0.0",
+                },
+            }  # fmt: skip
+            path = f"galleries/g/images/{name}/versions/{version}"
+            add(path, f"{kind}/versions", "westeurope", told)
+    return [f"{OWN}/images/ours", f"{OWN}/galleries/g/images/near"]
+
+
+def test_an_image_of_ones_own_is_taken_as_it_is(stage: AzureStage) -> None:
+    async def scenario() -> None:
+        shared(stage)
+        image, gallery = own_images(stage)
+        cloud = stage.make_cloud()
+        found = await cloud.resolve(ClusterSpec("alps", master_image=image, node_image=gallery))
+        assert (found.master_image, found.disk_gib) == (image, 64)
+        assert found.node_image == f"{gallery}/versions/1.10.0"
+        one = await cloud.resolve(ClusterSpec("alps", node_image=f"{gallery}/versions/2.0.0"))
+        assert (one.node_image, one.disk_gib) == (f"{gallery}/versions/2.0.0", 40)
+
+    run(scenario())
+
 
 @pytest.mark.parametrize(
     ("change", "told"),
@@ -589,6 +631,10 @@ def test_what_others_tagged_like_ours_is_told_and_not_deleted(stage: AzureStage)
         ({"node_image": "Debian:debian-13:13-gen2:0.1"}, "no image"),
         ({"node_image": "Nobody:x:y:latest"}, "no image"),
         ({"node_image": f"{ID}/ours/providers/Microsoft.Compute/images/x"}, "no image"),
+        ({"node_image": f"{OWN}/images/far"}, "in norwayeast, not in westeurope"),
+        ({"node_image": f"{OWN}/galleries/g/images/far"}, "in Norway East, not in westeurope"),
+        ({"node_image": f"{OWN}/galleries/g/images/none"}, "no image"),
+        ({"node_image": f"{OWN}/images/x?y=z"}, "not the whole id"),
         ({"zones": ("4",)}, "zone 4"),
         ({"zones": ("1",), "node_type": "Standard_M8ms"}, "zone 1"),
         ({"resource_group": "nothing"}, "no resource group"),
@@ -601,6 +647,7 @@ def test_what_does_not_exist_is_told_with_its_cure(
 ) -> None:
     async def scenario() -> None:
         shared(stage)
+        own_images(stage)
         with pytest.raises(InvalidValue) as problem:
             await stage.make_cloud().resolve(replace(ClusterSpec("alps"), **change))
         assert told in problem.value.message + problem.value.hint and problem.value.hint
@@ -679,10 +726,6 @@ def test_preflight_names_the_rights_that_are_missing(stage: AzureStage) -> None:
 
 
 NOT_SEEN = {
-    # What the small Azure has no images of one's own to show for.
-    "Microsoft.Compute/galleries/images/read",
-    "Microsoft.Compute/galleries/images/versions/read",
-    "Microsoft.Compute/images/read",
     # ARM checks these when a machine is put into an address of its own, or a disk is left over.
     "Microsoft.Compute/disks/read",
     "Microsoft.Network/natGateways/read",
@@ -721,6 +764,8 @@ def test_the_role_has_no_right_that_is_not_used(stage: AzureStage) -> None:
             )
             await actor.dismantled()
             await actor.cloud.survey()
+        for image in own_images(stage):
+            await Actor(stage).cloud.resolve(ClusterSpec("fens", node_image=image))
         own = Actor(stage)
         await own.prepared()
         with pytest.raises(CapacityShort):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from oceanid.clouds.azure.names import word_of
@@ -19,6 +20,13 @@ TYPES: Final = (
 )  # fmt: skip
 """What machines are when nobody says: the first of two processors and 8 GiB that the region has."""
 LEAST_DISK_GIB: Final = 30
+GALLERY_VERSION: Final = "2024-03-03"
+_COMPUTE: Final = r"/subscriptions/[^/?#%]+/resourceGroups/[^/?#%]+/providers/Microsoft\.Compute"
+_IMAGE_ID: Final = re.compile(rf"{_COMPUTE}/images/[^/?#%]+", re.IGNORECASE)
+_GALLERY_IMAGE: Final = re.compile(
+    rf"(?P<image>{_COMPUTE}/galleries/[^/?#%]+/images/[^/?#%]+)(?:/versions/(?P<version>[^/?#%]+))?",
+    re.IGNORECASE,
+)
 FEATURE: Final = "Microsoft.Features/providers/Microsoft.Compute/features/EncryptionAtHost"
 
 
@@ -131,7 +139,7 @@ async def image_of(session: Session, region: str, wanted: str) -> Image:
     """The concrete image that is meant; of ``latest`` the newest version as of now."""
     try:
         if wanted.startswith("/"):
-            return await _own_image(session, wanted)
+            return await _own_image(session, region, wanted)
         return await _market_image(session, region, wanted)
     except Missing as problem:
         raise InvalidValue(
@@ -211,16 +219,17 @@ async def _market_image(session: Session, region: str, wanted: str) -> Image:
     )
 
 
-async def _own_image(session: Session, wanted: str) -> Image:
-    gallery = re.fullmatch(
-        r"/subscriptions/[^/]+/resourceGroups/([^/]+)/providers/Microsoft\.Compute/galleries/([^/]+)"
-        r"/images/([^/]+)(?:/versions/([^/]+))?",
-        wanted,
-        re.IGNORECASE,
-    )
-    if gallery is not None:
-        return await _gallery_image(session, wanted, gallery)
+async def _own_image(session: Session, region: str, wanted: str) -> Image:
+    if gallery := _GALLERY_IMAGE.fullmatch(wanted):
+        return await _gallery_image(session, region, wanted, gallery)
+    if not _IMAGE_ID.fullmatch(wanted):
+        raise InvalidValue(
+            "This is not the whole id of an image.",
+            hint="Copy it from the image's Properties page, or its JSON view.",
+        )
     found = await session.call(lambda: session.get(wanted, "2024-07-01"))
+    if _plain(found.get("location")) != _plain(region):
+        raise _elsewhere(wanted, str(found.get("location")), region)
     about = found.get("properties", {})
     disk = about.get("storageProfile", {}).get("osDisk", {})
     return Image(
@@ -230,24 +239,52 @@ async def _own_image(session: Session, wanted: str) -> Image:
     )
 
 
-async def _gallery_image(session: Session, wanted: str, gallery: re.Match[str]) -> Image:
-    path = wanted[: gallery.end(3)]
-    version = gallery[4] or "latest"
+async def _gallery_image(
+    session: Session, region: str, wanted: str, gallery: re.Match[str]
+) -> Image:
+    path = wanted[: gallery.end("image")]
+    version = gallery["version"] or "latest"
     if version == "latest":
-        told = await session.call(lambda: session.get(f"{path}/versions", "2024-03-03"))
+        told = await session.call(lambda: session.get(f"{path}/versions", GALLERY_VERSION))
         names = [
             str(each["name"])
             for each in told.get("value", [])
-            if not each.get("properties", {}).get("publishingProfile", {}).get("excludeFromLatest")
+            if not _publishing(each).get("excludeFromLatest")
         ]
         if not names:
             raise Missing(f"There is no version of {wanted}.")
         version = max(names, key=lambda name: [int(part) for part in re.findall(r"\d+", name)])
-    one = await session.call(lambda: session.get(f"{path}/versions/{version}", "2024-03-03"))
+    one_path = f"{path}/versions/{version}"
+    one, definition = [
+        await session.call(partial(session.get, each, GALLERY_VERSION)) for each in (one_path, path)
+    ]
+    places = [str(each.get("name")) for each in _publishing(one).get("targetRegions", [])]
+    if _plain(region) not in map(_plain, places):
+        raise _elsewhere(wanted, ", ".join(places), region)
     disk = one.get("properties", {}).get("storageProfile", {}).get("osDiskImage", {})
+    about = definition.get("properties", {})
     return Image(
-        id=f"{path}/versions/{version}",
+        id=one_path,
         disk_gib=max(LEAST_DISK_GIB, int(disk.get("sizeInGB") or 0)),
+        architecture=str(about.get("architecture") or ""),
+        generation=str(about.get("hyperVGeneration") or ""),
+    )
+
+
+def _publishing(version: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = version.get("properties", {}).get("publishingProfile", {})
+    return found
+
+
+def _plain(region: object) -> str:
+    """A region as its name: galleries tell it as people read it, “West Europe”."""
+    return str(region or "").replace(" ", "").lower()
+
+
+def _elsewhere(image: str, there: str, region: str) -> InvalidValue:
+    return InvalidValue(
+        f"The image “{image}” is in {there}, not in {region}.",
+        hint="Copy it there, or choose its region.",
     )
 
 
