@@ -76,6 +76,12 @@ def resources(world: World, asked: Asked, name: str = "") -> Answer:
     return paged(world, asked, [_row(each, bool(tag), with_state) for each in rows])
 
 
+def all_of_kind(world: World, asked: Asked, kind: str) -> Answer:
+    """Virtual Machines - List All, Network Interfaces - List All."""
+    rows = [each.shown() for each in world.things.values() if each.kind == kind]
+    return paged(world, asked, rows)
+
+
 def _row(thing: Thing, filtered: bool, with_state: bool) -> dict[str, Any]:
     row: dict[str, Any] = {
         "id": thing.id, "name": thing.name, "type": thing.kind, "location": thing.location,

@@ -55,6 +55,8 @@ _ROUTES: list[tuple[str, str, Handler]] = [
     ("GET", r"/providers/Microsoft\.Features/providers/Microsoft\.Compute/features/(\w+)",
      catalogue.feature),
     ("GET", r"/providers/Microsoft\.Compute/skus", catalogue.skus),
+    ("GET", r"/providers/(Microsoft\.Compute/virtualMachines)", groups.all_of_kind),
+    ("GET", r"/providers/(Microsoft\.Network/networkInterfaces)", groups.all_of_kind),
     ("GET", rf"{_PLACE}/usages", catalogue.usages),
     ("GET", _IMAGES, catalogue.versions),
     ("GET", rf"{_IMAGES}/([^/]+)", catalogue.version),

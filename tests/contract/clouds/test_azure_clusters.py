@@ -576,6 +576,22 @@ def test_what_others_tagged_like_ours_is_told_and_not_deleted(stage: AzureStage)
     run(scenario())
 
 
+@pytest.mark.parametrize("network", ["", f"{ID}/ours/providers/Microsoft.Network/virtualNetworks/lan/subnets/b"])  # fmt: skip # noqa: E501
+def test_a_survey_tells_what_a_lost_cluster_was_made_of(stage: AzureStage, network: str) -> None:
+    async def scenario() -> None:
+        shared(stage)
+        actor = Actor(stage)
+        await put_into(actor, stage, network=network, node_type="Standard_D4as_v5", zones=("2",))
+        await actor.running(1)
+        claim = await actor.claimed()
+        (found,) = await stage.make_cloud().survey()
+        assert found.blueprint == claim.blueprint
+        kinds = [each.kind for each in found.resources]
+        assert kinds.count("virtualMachines") == 2
+
+    run(scenario())
+
+
 # -- what is found out before
 
 OWN = f"{ID}/ours/providers/Microsoft.Compute"

@@ -244,7 +244,7 @@ def _machine(one: VirtualMachine, seen: Seen, failed: dict[str, str]) -> Machine
         public_address=public,
         private_address=private,
         machine_type=word_of(hardware.vm_size) if hardware else "",
-        image=_image(one),
+        image=image_told(one),
         zone=(one.zones or [""])[0],
         spot=word_of(about.priority) == "Spot" if about else False,
         launched_at=about.time_created if about else None,
@@ -252,7 +252,8 @@ def _machine(one: VirtualMachine, seen: Seen, failed: dict[str, str]) -> Machine
     )
 
 
-def _image(one: VirtualMachine) -> str:
+def image_told(one: VirtualMachine) -> str:
+    """The image that a machine was made of: its URN, or its whole id."""
     storage = one.properties.storage_profile if one.properties else None
     image = storage.image_reference if storage else None
     if image is None:
