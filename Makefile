@@ -20,7 +20,7 @@ export NO_PROXY := 127.0.0.1,localhost$(if $(NO_PROXY),$(comma)$(NO_PROXY))
 comma := ,
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup setup-tethys test test-postgres test-browser test-tethys test-condor test-vms e2e-aws faults faults-postgres \
+.PHONY: help run setup setup-tethys test test-postgres test-browser test-tethys test-condor test-vms e2e-aws e2e-azure faults faults-postgres \
 	faults-condor faults-clouds bench bench-clouds bench-local bench-pages bench-pages-postgres bench-site bench-site-postgres \
 	bench-condor bench-smoke lint format \
 	docs reference \
@@ -40,7 +40,7 @@ setup-tethys: $(STAMP) $(TETHYS)/.ready  ## Make the environment of test-tethys
 
 test: $(STAMP)  ## Run the tests on SQLite; says which commands run the others (WORKERS=2)
 	$(call SUITE, and not postgres) $(ARGS)
-	@echo "Not run here: make test-postgres, test-browser, test-tethys, test-condor, test-vms, e2e-aws, faults, faults-condor, bench."
+	@echo "Not run here: make test-postgres, test-browser, test-tethys, test-condor, test-vms, e2e-aws, e2e-azure, faults, faults-condor, bench."
 
 test-postgres: $(STAMP)  ## Run what asks the database on a private PostgreSQL cluster, made for it and removed
 	OCEANID_REQUIRE=$(call required,postgres) $(BIN)/python tools/with_postgres.py $(call SUITE, and (database or postgres)) $(ARGS)
@@ -61,6 +61,9 @@ test-vms: $(STAMP)  ## Boot a cluster's machines from its user-data, and attack 
 
 e2e-aws: $(STAMP)  ## The whole chain on an emulated Amazon: form, SDK, machines that boot, jobs, nothing left (root)
 	$(BIN)/python -m tests.clouds.e2e amazon
+
+e2e-azure: $(STAMP)  ## The same on a small Azure (root)
+	$(BIN)/python -m tests.clouds.e2e azure
 
 faults: $(STAMP)  ## Kill, freeze and cut while jobs go through (ROUNDS=30)
 	OCEANID_FAULT_ROUNDS=$(ROUNDS) $(PYTEST) -m "faults and not postgres" tests/faults \
