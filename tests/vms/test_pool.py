@@ -148,7 +148,8 @@ def claims(token: str) -> dict[str, object]:
 def test_a_worker_takes_its_next_token_before_the_first_one_ends(grown: Grown) -> None:
     cluster = grown.cluster
     worker = cluster.machine(grown.workers[0])
-    first = worker.run("cat", TOKEN).strip()
+    # Its timer may have been here before us.
+    first = cluster.first_token
     cluster.master.run("systemctl", "start", "oceanid-renew")
     worker.run("systemctl", "start", "oceanid-renew")
     second = worker.run("cat", TOKEN).strip()

@@ -71,6 +71,8 @@ class Cluster:
         )
         self.addresses = booter.boot(self.master_id, rendered(self.plan), MASTER)
         self._workers = 0
+        self.first_token = ""
+        """What the last workers booted with."""
 
     @property
     def master(self) -> VirtualMachine:
@@ -126,6 +128,7 @@ class Cluster:
         """Boot more workers, all with one new token; their ids."""
         token = self.ask(lambda pool: pool.worker_token(lifetime_s=lifetime_s))
         plan = WorkerPlan(cluster=self.name, master_address=self.addresses.private, token=token)
+        self.first_token = token
         made = []
         for _ in range(count):
             self._workers += 1
