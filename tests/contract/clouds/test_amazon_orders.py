@@ -272,3 +272,27 @@ def test_what_leaked_is_dismantled_too_and_what_is_not_ours_is_not(stage: Amazon
         assert stage.remains() == [f"volume {other.id}"]
 
     play(stage, scenario)
+
+
+def test_what_somebody_removed_by_hand_is_told_and_made_again(stage: AmazonStage) -> None:
+    async def scenario(stage: AmazonStage, actor: Actor) -> None:
+        claim = await actor.prepared()
+        backend = stage.emulator.region("eu-central-1").backend
+        for remove in (
+            lambda: [
+                backend.delete_security_group(group_id=group.id)
+                for groups in list(backend.groups.values())
+                for group in list(groups.values())
+                if group.name == "oceanid/alps/inside"
+            ],
+            lambda: backend.delete_launch_template("oceanid/alps/worker", None),
+        ):
+            remove()
+            order = actor.order(1)
+            with pytest.raises(CloudUnavailable) as told:
+                await actor.cloud.launch(claim, order)
+            assert "repaired" in told.value.hint
+            await actor.prepared()
+            assert (await actor.cloud.launch(claim, order)).got == 1
+
+    play(stage, scenario)

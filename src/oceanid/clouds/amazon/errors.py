@@ -35,6 +35,12 @@ _QUOTA: Told = (
     "Make the cluster smaller, or ask for more in the console under Service Quotas → Amazon EC2.",
 )
 _AWAY: Told = (CloudUnavailable, "Amazon failed inside.", "It is tried again by itself.")
+NOT_THERE: Final[Told] = (
+    CloudUnavailable,
+    "What the cluster's machines stand on is not there, or not known everywhere at Amazon yet.",
+    "If somebody removed its launch templates or security groups, let it be repaired: they are "
+    "made again.",
+)
 
 # Codes: EC2 API reference, "Error codes for the Amazon EC2 API".
 _CURES: Final[Mapping[str, Told]] = {
@@ -82,6 +88,8 @@ _CURES: Final[Mapping[str, Told]] = {
         InvalidValue, "There is no such subnet in the region.",
         "Look in the VPC console, at this region, under Subnets.",
     ),
+    "InvalidGroup.NotFound": NOT_THERE,
+    "InvalidLaunchTemplateName.NotFoundException": NOT_THERE,
     "OptInRequired": (
         CloudError, "The account is not signed up for EC2, or not for this region.",
         "Finish the sign-up in the AWS console, or switch the region on.",
@@ -123,6 +131,12 @@ _CURES: Final[Mapping[str, Told]] = {
     "ServiceUnavailable": _AWAY,
     "Unavailable": _AWAY,
 }  # fmt: skip
+
+
+def refusal(told_as: Told) -> OceanidError:
+    """One of the refusals, to be raised."""
+    kind, message, hint = told_as
+    return kind(message, hint=hint)
 
 
 def code_of(problem: OceanidError) -> str:
@@ -187,10 +201,9 @@ def _of(response: Mapping[str, object], action: str) -> OceanidError:
             "has the whole policy.",
         )
     if code in _CURES:
-        kind, message, hint = _CURES[code]
-        return kind(message, hint=hint)
+        return refusal(_CURES[code])
     meta = response.get("ResponseMetadata")
     status = meta.get("HTTPStatusCode") if isinstance(meta, Mapping) else None
     if isinstance(status, int) and status >= 500:
-        return CloudUnavailable(*_AWAY[1:2], hint=_AWAY[2])
+        return refusal(_AWAY)
     return CloudError(f"Amazon refused: {said} ({code})")

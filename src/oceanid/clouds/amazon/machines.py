@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from oceanid.clouds.amazon import networks
-from oceanid.clouds.amazon.errors import code_of, words_of
+from oceanid.clouds.amazon.errors import NOT_THERE, code_of, refusal, words_of
 from oceanid.clouds.amazon.ground import find_groups, network_of
 from oceanid.clouds.amazon.session import Session
 from oceanid.clouds.amazon.tags import (
@@ -22,7 +22,7 @@ from oceanid.clouds.amazon.tags import (
     template_name,
 )
 from oceanid.clouds.specs import Claim, Inventory, Launch, Launched, Machine
-from oceanid.errors import CloudDenied, CloudError, InvalidValue, OceanidError
+from oceanid.errors import CloudDenied, InvalidValue, OceanidError
 from oceanid.states import MachineState, Role
 
 MOST_USER_DATA: Final = 16 * 1024
@@ -99,11 +99,7 @@ async def launch(session: Session, claim: Claim, order: Launch) -> Launched:
     groups = await find_groups(session, claim)
     door, inside = group_names(claim.name)
     if door not in groups or inside not in groups:
-        raise CloudError(
-            "The cluster's security groups are not there.",
-            hint="They are made again by itself.",
-            transient=True,
-        )
+        raise refusal(NOT_THERE)
     ids = [str(groups[inside]["GroupId"])]
     if order.role is Role.MASTER:
         ids.append(str(groups[door]["GroupId"]))
