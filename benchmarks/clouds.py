@@ -3,8 +3,8 @@
     python -m benchmarks.clouds [--cloud paper] [--cloud amazon] [--cloud azure] [--smoke]
 
 The real driver makes, looks at, halves and deletes clusters at the clouds' emulators; the pool of
-their machines is a file. Prints the calls of each; the exit code is 1 when they grow with the size, or when a
-look at a cluster that does not change is more than one call.
+their machines is a file. Prints the calls of each; the exit code is 1 when they grow with the size,
+or when a look at a cluster that does not change is more than one call.
 """
 
 from __future__ import annotations
