@@ -80,6 +80,8 @@ class PaperPool:
     def _set(self, addresses: Sequence[str], *, draining: bool) -> None:
         with self.world.open() as state:
             master = self._master(state)
+            if state.deaf:
+                raise EngineError("One of them does not hear.", hint="Look at it.")
             for each in state.of(master.cluster):
                 if each.address in addresses and state.is_in_pool(each, master):
                     each.draining = draining

@@ -26,6 +26,7 @@ class PoolDoor:
 
     def __init__(self, desk: Desk) -> None:
         self.desk = desk
+        self.problem: EngineError | None = None
         self._pool: Pool | None = None
         self._way: object = None
 
@@ -43,7 +44,7 @@ class PoolDoor:
 
     async def look(self, master: ClusterNode, keys: Keys) -> PoolLook | None:
         """Who is in the pool; None when it does not answer, which memory then tells."""
-        memory = self.desk.memory
+        memory, self.problem = self.desk.memory, None
         try:
             look = await self._step(self._opened(master, keys))
         except EngineError as problem:
@@ -60,22 +61,37 @@ class PoolDoor:
         return since is not None and self.desk.now - since >= how_long
 
     async def token(self, days: int) -> str:
-        """What lets a worker join."""
+        """What lets a worker join.
+
+        Raises:
+            EngineError: None was to be had.
+        """
         return await self._step(self._open.worker_token(lifetime_s=days * 86_400))
 
     async def let_master_work(self, works: bool) -> None:
         """Whether the master works itself; told once."""
-        if self.desk.memory.master_works is not works:
-            await self._step(self._open.let_master_work(works))
+        if self.desk.memory.master_works is not works and await self._done(
+            self._open.let_master_work(works)
+        ):
             self.desk.memory.master_works = works
 
-    async def drain(self, addresses: Sequence[str]) -> None:
-        """These take no new jobs."""
-        await self._step(self._open.drain(addresses))
+    async def drain(self, addresses: Sequence[str]) -> bool:
+        """These take no new jobs; whether that was done."""
+        return await self._done(self._open.drain(addresses))
 
-    async def undrain(self, addresses: Sequence[str]) -> None:
-        """These take jobs again."""
-        await self._step(self._open.undrain(addresses))
+    async def undrain(self, addresses: Sequence[str]) -> bool:
+        """These take jobs again; whether that was done."""
+        return await self._done(self._open.undrain(addresses))
+
+    async def _done(self, asked: Awaitable[None]) -> bool:
+        """Ask for something that must not hold up the rest when it fails; it is tried again in
+        the next round, because the pool's next look shows that it was not done."""
+        try:
+            await self._step(asked)
+        except EngineError as problem:
+            self.problem = problem
+            return False
+        return True
 
     async def close(self) -> None:
         """Give the connection back."""

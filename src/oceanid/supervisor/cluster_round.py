@@ -286,6 +286,8 @@ class Round:
             size.total == 1 or (desk.memory.master_works is True and not has_helpers)
         )
         trouble = progress.trouble
+        if trouble is None and self.door.problem is not None:
+            trouble = Trouble.of(self.door.problem)
         if trouble is None and size.capped_because:
             trouble = Trouble(size.capped_because, RAISE)
         at = "" if progress.settled else "workers"

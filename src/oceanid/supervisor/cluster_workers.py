@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from oceanid.clouds.userdata.plans import WorkerPlan
 from oceanid.engines.pools import PoolLook, PoolNode
-from oceanid.errors import CloudError
+from oceanid.errors import CloudError, EngineError
 from oceanid.models import ClusterNode
 from oceanid.services.cluster_plan import rates
 from oceanid.services.machines import MOST_CONSOLE, rate_of
@@ -67,8 +67,8 @@ class Workers:
         missing = wanted - len(staying) - orders.coming(Role.WORKER)
         if missing > 0 and leaving:
             back = leaving[:missing]
-            await self._undrain(back)
-            missing -= len(back)
+            if await self._undrain(back):
+                missing -= len(back)
         if missing > 0:
             trouble = orders.why_not() or await self._order(missing, master)
         elif missing < 0:
@@ -172,10 +172,12 @@ class Workers:
         if deaf:
             await self.door.drain([node.private_address for node in deaf])
 
-    async def _undrain(self, nodes: Sequence[ClusterNode]) -> None:
-        await self.door.undrain([node.private_address for node in nodes])
+    async def _undrain(self, nodes: Sequence[ClusterNode]) -> bool:
+        if not await self.door.undrain([node.private_address for node in nodes]):
+            return False
         ids = [node.cloud_id for node in nodes]
         await self.desk.mark(ids, f"{_count(nodes)} stay after all.", leaving_at=None)
+        return True
 
     async def undrain_strays(self) -> None:
         """Those that the pool drains although they shall stay take jobs again."""
@@ -197,7 +199,10 @@ class Workers:
             count = affordable(row.hourly_limit, rate_of(desk.facts.nodes), price, count)
             if not count:
                 return Trouble("On demand, workers would cost more than the hourly limit.")
-        token = await self.door.token(desk.settings.token_days)
+        try:
+            token = await self.door.token(desk.settings.token_days)
+        except EngineError as problem:
+            return Trouble.of(problem)
         plan = WorkerPlan(desk.facts.row.name, master.private_address, token, offer.spot)
         return await self.orders.new(Role.WORKER, count, plan)
 

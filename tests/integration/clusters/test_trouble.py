@@ -279,3 +279,22 @@ def test_what_was_to_end_when_the_supervisor_died_ends(house: PaperHouse) -> Non
     clusters.resize(house.cluster, 1, house.boss)
     house.settles()
     assert house.machines() == [] and house.row.state == "RUN"
+
+
+def test_one_that_can_not_be_drained_holds_up_nothing_else(house: PaperHouse) -> None:
+    house.submit(2)
+    house.round()
+    with house.world.open() as state:
+        state.deaf = True
+    clusters.resize(house.cluster, 2, house.boss)
+    for _ in range(4):
+        house.round()
+    row = house.row
+    assert row.state == "DEG" and "does not hear" in row.message and row.hint
+    clusters.resize(house.cluster, 5, house.boss)
+    house.until(lambda: len(house.machines()) >= 4, what="others come")
+    with house.world.open() as state:
+        state.deaf = False
+    house.finish()
+    house.settles()
+    assert house.row.state == "RUN" and len(house.machines()) == 4 and house.state.killed == []

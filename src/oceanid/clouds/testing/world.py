@@ -151,6 +151,7 @@ class State:
     boot_looks: int = 1
     join_looks: int = 1
     denied: bool = False
+    deaf: bool = False
     quota: int = 5_000
 
     def at(self, machine: str) -> PaperMachine | None:
