@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.clouds.azure.server import SmallAzure
+from tests.contract.clouds.azure_stage import AzureStage
 
 EVERYTHING = ["sts:GetCallerIdentity", "ec2:DescribeKeyPairs"]
 
@@ -91,3 +92,11 @@ def azure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SmallAzur
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(made.ca))
     yield made
     made.stop()
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AzureStage]:
+    """A fresh subscription in a small Azure."""
+    made = AzureStage(tmp_path, monkeypatch)
+    yield made
+    made.close()
