@@ -19,6 +19,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.clouds import paper_plugin  # noqa: E402
+
 PICTURES = ROOT / "docs" / "pictures"
 ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars"]
 OCEANID = [sys.executable, "-m", "oceanid.cli.main"]
@@ -62,6 +66,29 @@ with audit.coming_from("admin"):
     accounts.want_check(account, admin)
     clusters.save(Cluster(account=account, name="alps", size=4, max_size=12), admin)
 """
+CLUSTER = f"""
+import time
+from decimal import Decimal
+from django.contrib.auth.models import User
+from oceanid.clouds.testing import World
+from oceanid.clouds.testing.world import PaperJob
+from oceanid.models import CloudAccount, Cluster
+from oceanid.services import accounts, clusters, prices
+admin = User.objects.get(username="admin")
+account = accounts.save(
+    CloudAccount(cloud="paper", name="Field station", config={{"folder": FOLDER}}), admin)
+prices.load('''{paper_plugin.PRICES}''', admin)
+alps = clusters.create(Cluster(
+    account=account, name="alps", size=5, node_type="large", master_type="small", min_size=5,
+    max_size=9, spot=True, budget=Decimal(250), hourly_limit=Decimal(3), idle_minutes=30), admin)
+world = World(FOLDER)
+while Cluster.objects.get(pk=alps.pk).state != "RUN": time.sleep(0.3)
+with world.open() as state:
+    master = state.master_of(str(alps.uuid)).id
+    state.jobs += [PaperJob(number, master, -1) for number in range(1, 4)]
+while not alps.nodes.filter(jobs_running__gt=0).exists(): time.sleep(0.3)
+print("CLUSTER", alps.pk)
+"""
 
 
 def main(wanted: Sequence[str]) -> int:
@@ -72,10 +99,12 @@ def main(wanted: Sequence[str]) -> int:
         return 1
     PICTURES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="oceanid-pictures-") as place:
+        (Path(place) / "settings.toml").write_text(paper_plugin.SETTINGS)
+        plugin = paper_plugin.install(Path(place) / "plugin")
         env = os.environ | {
             "OCEANID_HOME": place,
             "OCEANID_APPS": "hymod",
-            "PYTHONPATH": str(ROOT / "examples"),
+            "PYTHONPATH": os.pathsep.join((str(ROOT / "examples"), plugin)),
         }
         log = Path(place) / "up.log"
         with log.open("wb") as output:
@@ -89,7 +118,9 @@ def main(wanted: Sequence[str]) -> int:
                     env=env, cwd=place, check=True, capture_output=True, text=True,
                 ).stdout  # fmt: skip
 
-            numbers = {name: int(pk) for name, pk in re.findall(r"([A-Z]+) (\d+)", run(JOBS))}
+            folder = f"FOLDER = {str(Path(place) / 'paper')!r}\n"
+            told = run(JOBS) + run(folder + CLUSTER)
+            numbers = {name: int(pk) for name, pk in re.findall(r"([A-Z]+) (\d+)", told)}
             with _amazon() as values:
                 run(values + SETTINGS)
                 time.sleep(20)
@@ -153,6 +184,7 @@ def _take(
         ("overview", "compute/?span=hour", 1280, 900, "light"),
         ("example", f"apps/hymod/{numbers['WORKFLOW']}/", 1280, 1150, "light"),
         ("settings", "admin/oceanid/setting/amazon/change/", 1280, 1330, "light"),
+        ("cluster", f"admin/oceanid/cluster/{numbers['CLUSTER']}/watch/", 1280, 1180, "light"),
         ("audit", "admin/oceanid/auditevent/", 1280, 700, "dark"),
     ]
     with sync_playwright() as playwright:

@@ -166,7 +166,7 @@ def usd(amount: Decimal | None) -> str:
     """US dollars, or that it is not known."""
     if amount is None:
         return "not known"
-    step = Decimal("0.01") if amount >= 1 or amount == 0 else Decimal("0.001")
+    step = Decimal("0.001") if Decimal("0.0005") <= amount < 1 else Decimal("0.01")
     return f"US$ {amount.quantize(step, ROUND_HALF_UP):,}"
 
 

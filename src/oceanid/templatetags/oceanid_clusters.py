@@ -20,7 +20,7 @@ from oceanid.supervisor import messages
 
 register = template.Library()
 
-CENT, TENTH_OF_CENT = Decimal("0.01"), Decimal("0.001")
+CENT, TENTH_OF_CENT, LEAST = Decimal("0.01"), Decimal("0.001"), Decimal("0.0005")
 
 
 @register.simple_tag
@@ -45,7 +45,7 @@ def usd(amount: Decimal | None) -> SafeString:
     """US dollars; what is not known is said to be so."""
     if amount is None:
         return format_html('<span class="o-absent">{}</span>', _("price not known"))
-    step = CENT if amount >= 1 or amount == 0 else TENTH_OF_CENT
+    step = TENTH_OF_CENT if LEAST <= amount < 1 else CENT
     shown = amount.quantize(step, ROUND_HALF_UP)
     return format_html('<span class="o-num">US$&nbsp;{}</span>', f"{shown:,}")
 
