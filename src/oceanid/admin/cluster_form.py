@@ -92,7 +92,10 @@ class ClusterForm(_Form):
             "budget": _(
                 "In US dollars, for its whole life: when it is used up, the cluster is stopped."
             ),
-            "network": _("A network or subnet that is there, by its id. Empty: a new one."),
+            "network": _(
+                "A network or subnet that is there, by its id. Empty: the region's default one on "
+                "Amazon, a new one on Azure."
+            ),
             "resource_group": _("On Azure, a group that is there. Empty: a new one."),
             "own_key": _(
                 "The master is opened by a key that is made for this cluster alone, instead of by "

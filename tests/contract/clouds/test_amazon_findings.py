@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -185,6 +186,20 @@ def test_images_types_and_rights_that_are_gone_are_found(stage: AmazonStage) -> 
     }
     told = before(stage)["rights"]
     assert not told.ok and "ec2:RunInstances" in told.hint
+
+
+def test_without_a_way_out_only_an_image_that_has_all_will_do(stage: AmazonStage) -> None:
+    vpc, _ = private_network(stage, way_out="none")
+    found = resolved(stage, network=vpc)
+    told = before(stage, network=vpc, zones=found.zones)["network"]
+    assert not told.ok and "bring an image" in told.hint
+    images = region(stage).backend.amis
+    own = copy.copy(images[found.node_image])
+    own.id, own.owner_id = "ami-0123456789abcdef0", "111122223333"
+    images[own.id] = own
+    wanted = {"network": vpc, "zones": found.zones, "node_image": own.id, "master_image": own.id}
+    told = before(stage, **wanted)["network"]
+    assert told.ok and "images must have all" in told.found
 
 
 def test_a_key_pair_that_is_not_there_is_found() -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from oceanid.clouds.amazon import networks
 from oceanid.clouds.amazon.errors import code_of
-from oceanid.clouds.amazon.findings import images_of, zones_that_offer
+from oceanid.clouds.amazon.findings import DEBIAN_OWNER, images_of, zones_that_offer
 from oceanid.clouds.amazon.ground import SAFE, find_templates, require_ours
 from oceanid.clouds.amazon.machines import MADE_WITH, described
 from oceanid.clouds.amazon.session import Session
@@ -99,11 +99,12 @@ async def _types(session: Session, claim: Claim, size: int) -> str:
 async def _network(session: Session, claim: Claim, size: int) -> str:
     blueprint = claim.blueprint
     network = await networks.find(session, blueprint.region, blueprint.network)
-    if network.way_out == networks.NONE:
+    if network.way_out == networks.NONE and await _is_debians(session, claim):
         raise InvalidValue(
             f"Machines in {network.vpc} don't reach the internet, from which Debian's HTCondor "
             "is installed.",
-            hint="Give its subnets a route to an internet or NAT gateway, or name another network.",
+            hint="Give its subnets a route to an internet or NAT gateway, name another network, or "
+            "bring an image that has it.",
         )
     free = sum(network.free.get(zone, 0) for zone in blueprint.zones)
     if free < size:
@@ -115,8 +116,17 @@ async def _network(session: Session, claim: Claim, size: int) -> str:
         networks.GATEWAY: "each machine has a public address, and is closed to the world",
         networks.OTHER: "no machine has a public address: the portal must reach the master's "
         "private one",
+        networks.NONE: "no machine reaches the internet, or is reached from there: the images must "
+        "have all that is needed",
     }[network.way_out]
     return f"The network {network.vpc} has room; {way}."
+
+
+async def _is_debians(session: Session, claim: Claim) -> bool:
+    """Whether a machine boots an image as Debian makes it, into which HTCondor is yet to come."""
+    wanted = {claim.blueprint.master_image, claim.blueprint.node_image}
+    there = await images_of(session, claim.blueprint.region, wanted)
+    return any(each.get("OwnerId") == DEBIAN_OWNER for each in there.values())
 
 
 async def _rights(session: Session, claim: Claim, size: int) -> str:
