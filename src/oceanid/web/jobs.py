@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -12,6 +13,7 @@ from django.views.decorators.http import require_safe
 from oceanid.models import Scheduler
 from oceanid.services import columns, hearing, listing, policy, views
 from oceanid.services.asked import ACTIVE, SCOPES, SINCE, SORTS, Asked
+from oceanid.services.columns import Column
 from oceanid.states import JOB_WORDS, JobState
 from oceanid.web.bulk import BUTTONS
 from oceanid.web.pages import is_fragment, page
@@ -32,7 +34,7 @@ def job_list(request: HttpRequest) -> HttpResponse:
     found = listing.read(asked, request.user)
     context: dict[str, Any] = {
         "asked": asked,
-        "columns": asked.shown,
+        "columns": _columns(asked),
         "listing": found,
         "heads": _heads(asked),
         "scopes": SCOPES,
@@ -68,8 +70,13 @@ def job_rows(request: HttpRequest) -> HttpResponse:
     wanted = request.GET.get("ids", "").split(",")[:MOST_ROWS]
     ids = [int(each) for each in wanted if each.isdecimal() and len(each) < 19]
     asked = Asked.read(request.GET.dict())
-    context = {"jobs": listing.rows(ids, request.user, asked), "columns": asked.shown}
+    context = {"jobs": listing.rows(ids, request.user, asked), "columns": _columns(asked)}
     return render(request, "oceanid/parts/rows.html", context)
+
+
+def _columns(asked: Asked) -> list[Column]:
+    """The columns that are shown, their labels in the reader's language once and for all rows."""
+    return [replace(column, label=str(column.label)) for column in asked.shown]
 
 
 def _heads(asked: Asked) -> list[dict[str, Any]]:
