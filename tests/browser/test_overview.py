@@ -12,9 +12,10 @@ from tests.browser.test_pages import LOOKS, barriers
 pytestmark = pytest.mark.browser
 
 SEED = """
+import time
 from django.contrib.auth.models import User
 from django.utils import timezone
-from oceanid.models import Depth, FailureTally, Scheduler, Tally
+from oceanid.models import Depth, FailureTally, Job, JobEvent, Scheduler, Standing, Tally
 from oceanid.services.tallies import slot_of
 User.objects.get_or_create(username="newcomer", defaults={"password": "!"})
 admin = User.objects.get(username="admin")
@@ -35,7 +36,17 @@ for code in ("exit-code", "a-code-that-nobody-has-words-for", "missing-file"):
     for user in (None, admin):
         FailureTally.objects.get_or_create(
             slot=now - 20, scheduler=place, user=user, code=code, defaults={"count": len(code)})
-print("SEEDED")
+for code, held in (("memory-limit", 12), ("held-by-hand", 1)):
+    job, _ = Job.objects.get_or_create(name=f"held: {code}", defaults={
+        "user": admin, "scheduler": place, "type": "CONDOR", "state": "HLD", "wanted": "RUN",
+        "attempt": 1, "num_jobs": held, "tasks_made": held, "tasks_held": held,
+        "reason_code": code, "creation_time": timezone.now(), "execute_time": timezone.now()})
+    JobEvent.objects.create(job=job, kind="state", before="RUN", after="HLD", at=timezone.now())
+for _ in range(600):  # the supervisor looks every few seconds
+    if Standing.objects.filter(user=admin, held__gte=13).exists():
+        print("SEEDED")
+        break
+    time.sleep(0.1)
 """
 
 
@@ -55,6 +66,8 @@ def drawn(page: Any) -> None:
 
 @pytest.mark.parametrize("watched", LOOKS, indirect=True, ids=lambda look: f"{look[0]}-{look[1]}")
 def test_the_overview_is_open_to_everyone(watched: Watched, seeded: int) -> None:
+    watched.go("/compute/")
+    watched.page.wait_for_selector("#over-held:has-text('It used more memory than it asked for')")
     for path in ("/compute/", "/compute/?scope=mine&span=hour", "/compute/?span=week"):
         watched.go(path)
         drawn(watched.page)

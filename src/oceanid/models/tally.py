@@ -95,6 +95,8 @@ class Standing(models.Model):
     running = models.PositiveBigIntegerField(default=0)
     paused = models.PositiveBigIntegerField(default=0)
     held = models.PositiveBigIntegerField(default=0)
+    held_for = models.JSONField(default=dict)
+    """How many are held for each reason, by its code."""
 
     class Meta:
         constraints = [

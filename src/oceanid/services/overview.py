@@ -21,6 +21,7 @@ from oceanid.services.tallies import slot_of
 MOST_SCHEDULERS = 50
 MOST_CLUSTERS = 20
 MOST_REASONS = 8
+MOST_HOLDERS = 500
 RECENT = 6
 
 
@@ -74,7 +75,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why so many processes failed."""
+    """Why so many processes failed, or are held."""
 
     code: str
     count: int
@@ -87,6 +88,7 @@ class Overview:
     places: list[Place]
     points: list[Point]
     reasons: list[Reason]
+    held_for: list[Reason]
     recent: list[Job]
     clusters: list[Cluster]
     wait_s: float | None
@@ -128,6 +130,7 @@ def read(user: policy.Person, *, scope: str, span: Span) -> Overview:
         places,
         list(points.values()),
         _reasons(whose, first * span.slots),
+        _held_for(standing),
         _recent(user),
         list(_clusters(user)),
         sums["wait_s"] / sums["waited"] if sums["waited"] else None,
@@ -199,6 +202,17 @@ def _reasons(whose: Q, first_slot: int) -> list[Reason]:
         .order_by("-total", "code")
     )
     return [Reason(code, count) for code, count in rows[:MOST_REASONS]]
+
+
+def _held_for(standing: Any) -> list[Reason]:
+    """Why what is held is held; read where most is held first."""
+    sums: dict[str, int] = {}
+    rows = standing.filter(held__gt=0).order_by("-held", "pk").values_list("held_for", flat=True)
+    for counts in rows[:MOST_HOLDERS]:
+        for code, count in counts.items():
+            sums[code] = sums.get(code, 0) + count
+    ordered = sorted(sums.items(), key=lambda each: (-each[1], each[0]))
+    return [Reason(code, count) for code, count in ordered[:MOST_REASONS] if count]
 
 
 def _recent(user: policy.Person) -> list[Job]:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from django.db import transaction
 from django.db.models import BigIntegerField, Case, Count, F, Q, Sum, Value, When
+from django.db.models.expressions import Combinable
 from django.utils import timezone
 
 from oceanid.models import Depth, Job, Scheduler, Standing
@@ -22,6 +23,7 @@ ALIVE = [
     )
 ]  # fmt: skip
 FIGURES = ("jobs", "waiting", "running", "paused", "held")
+TOLD = (*FIGURES, "held_for")
 Row = Mapping[str, Any]
 
 
@@ -35,7 +37,13 @@ def look(hold: Hold) -> None:
         LeaseLost: Another supervisor keeps the house; nothing was written.
     """
     # Counted before the transaction: others need not wait for it with what they write.
-    counted = {(row["scheduler_id"], row["user_id"]): row for row in _counted()}
+    held_for = _held_for()
+    counted = {
+        (row["scheduler_id"], row["user_id"]): {
+            **row, "held_for": held_for.get((row["scheduler_id"], row["user_id"]), {})
+        }
+        for row in _counted()
+    }  # fmt: skip
     with transaction.atomic():
         guard(hold)
         known = {(row.scheduler_id, row.user_id): row for row in Standing.objects.all()}
@@ -43,13 +51,11 @@ def look(hold: Hold) -> None:
             figures = counted.pop(key, None)
             if figures is None:
                 row.delete()
-            elif any(getattr(row, name) != figures[name] for name in FIGURES):
-                Standing.objects.filter(pk=row.pk).update(
-                    **{name: figures[name] for name in FIGURES}
-                )
+            elif any(getattr(row, name) != figures[name] for name in TOLD):
+                Standing.objects.filter(pk=row.pk).update(**{name: figures[name] for name in TOLD})
         there = set(Scheduler.objects.values_list("pk", flat=True))
         Standing.objects.bulk_create(
-            Standing(scheduler_id=key[0], user_id=key[1], **{n: row[n] for n in FIGURES})
+            Standing(scheduler_id=key[0], user_id=key[1], **{n: row[n] for n in TOLD})
             for key, row in counted.items()
             if key[0] in there
         )
@@ -74,20 +80,36 @@ def _counted() -> Iterable[Row]:
     paused = F("tasks_paused") + Case(
         When(state=JobState.PAUSED.value, then=F("backlog")), default=nothing, output_field=number
     )
-    held = F("tasks_held") + Case(
-        When(Q(state=JobState.HELD.value, tasks_held=0), then=F("backlog")),
-        default=nothing,
-        output_field=number,
-    )
     rows = Job.objects.filter(state__in=ALIVE, scheduler__isnull=False).order_by()
     found: Any = rows.values("scheduler_id", "user_id").annotate(
         jobs=Count("pk"),
         waiting=Sum(waiting),
         running=Sum("tasks_running"),
         paused=Sum(paused),
-        held=Sum(held),
+        held=Sum(_held()),
     )
     return cast(Iterable[Row], found)
+
+
+def _held() -> Combinable:
+    """How many of a job's processes are held."""
+    whole = When(Q(state=JobState.HELD.value, tasks_held=0), then=F("backlog"))
+    return F("tasks_held") + Case(whole, default=Value(0), output_field=BigIntegerField())
+
+
+def _held_for() -> dict[tuple[int, Any], dict[str, int]]:
+    """How many processes are held for which reason, by scheduler and person.
+
+    Of a job that is held in part the reasons are its processes' own: they count without one.
+    """
+    rows = Job.objects.filter(Q(state=JobState.HELD.value) | Q(tasks_held__gt=0))
+    rows = rows.filter(state__in=ALIVE, scheduler__isnull=False).order_by()
+    code: Any = Case(When(state=JobState.HELD.value, then=F("reason_code")), default=Value(""))
+    found: defaultdict[tuple[int, Any], dict[str, int]] = defaultdict(dict)
+    counted: Any = rows.values("scheduler_id", "user_id", code=code).annotate(count=Sum(_held()))
+    for row in counted:
+        found[row["scheduler_id"], row["user_id"]][row["code"]] = row["count"]
+    return found
 
 
 def _remember(standing: Iterable[Row]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -34,6 +35,21 @@ REASON_WORDS = {
     "lost": gettext_lazy("Its process was lost"),
     "unknown": gettext_lazy("No reason was told"),
 }
+HELD_WORDS = {
+    "": gettext_lazy("Its processes have reasons of their own"),
+    "held-by-hand": gettext_lazy("Somebody held it by hand"),
+    "job-policy": gettext_lazy("Its own policy held it"),
+    "system-policy": gettext_lazy("The pool's policy held it"),
+    "machine-policy": gettext_lazy("The machine held it"),
+    "credential": gettext_lazy("Its credential is missing or has expired"),
+    "cannot-start": gettext_lazy("Its program can't be started"),
+    "input": gettext_lazy("An input file can't be opened"),
+    "output": gettext_lazy("An output file can't be opened"),
+    "transfer": gettext_lazy("The transfer of its files broke off"),
+    "input-transfer": gettext_lazy("Its inputs can't be sent to the machine"),
+    "output-transfer": gettext_lazy("Its outputs can't be brought back"),
+    "memory-limit": gettext_lazy("It used more memory than it asked for"),
+}
 
 
 @require_safe
@@ -48,7 +64,6 @@ def home(request: HttpRequest) -> HttpResponse:
     if span not in overview.SPANS:
         span = "day"
     found = overview.read(request.user, scope=scope, span=overview.SPANS[span])
-    most = max([1, *(each.count for each in found.reasons)])
     context: dict[str, Any] = {
         "overview": found,
         "scope": scope,
@@ -61,14 +76,8 @@ def home(request: HttpRequest) -> HttpResponse:
         "scopes": {each: _address(each, span) for each in ("mine", "all")},
         "sees_all": sees_all,
         "here": _address(scope, span),
-        "reasons": [
-            {
-                "word": _word(each.code),
-                "count": each.count,
-                "share": max(1, round(100 * each.count / most)),
-            }
-            for each in found.reasons
-        ],
+        "reasons": _bars(found.reasons),
+        "held_for": _bars(found.held_for, HELD_WORDS),
         "read_at": timezone.now(),
         "prices_told": _prices(found),
         "is_fragment": is_fragment(request),
@@ -89,9 +98,24 @@ def _prices(found: overview.Overview) -> list[Any]:
     return list(told)
 
 
-def _word(code: str) -> str:
+def _bars(
+    reasons: Sequence[overview.Reason], words: Mapping[str, Any] = REASON_WORDS
+) -> list[dict[str, Any]]:
+    """Reasons in words, the most common with the longest bar."""
+    most = max([1, *(each.count for each in reasons)])
+    return [
+        {
+            "word": _word(each.code, words),
+            "count": each.count,
+            "share": max(1, round(100 * each.count / most)),
+        }
+        for each in reasons
+    ]
+
+
+def _word(code: str, words: Mapping[str, Any]) -> str:
     """A reason's code as words; one that nobody has words for is told as it is."""
-    known = REASON_WORDS.get(code)
+    known = words.get(code) or REASON_WORDS.get(code)
     return str(known) if known else code.replace("-", " ").capitalize() or _("No reason was told")
 
 

@@ -149,6 +149,24 @@ def test_a_look_tells_what_stands_and_forgets_what_does_not(house: House, job: M
     assert (most.waiting, most.running) == (6, 2)
 
 
+def test_a_look_tells_why_what_is_held_is_held(house: House, job: Make) -> None:
+    whole, part = job(num_jobs=3), job(num_jobs=4)
+    for made in (whole, part):
+        made.execute()
+    Job.objects.filter(pk=whole.pk).update(
+        state="HLD", reason_code="memory-limit", tasks_held=3, backlog=0
+    )
+    Job.objects.filter(pk=part.pk).update(state="VAR", tasks_held=2, backlog=2)
+    keeper = hold()
+    standings.look(keeper)
+    (row,) = Standing.objects.all()
+    assert (row.held, row.held_for) == (5, {"memory-limit": 3, "": 2})
+    Job.objects.filter(pk=whole.pk).update(state="COM", tasks_held=0)
+    standings.look(keeper)
+    (row,) = Standing.objects.all()
+    assert (row.held, row.held_for) == (2, {"": 2})
+
+
 def test_a_look_costs_a_fixed_number_of_queries(
     house: House, job: Make, django_assert_max_num_queries: Any
 ) -> None:

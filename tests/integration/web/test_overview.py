@@ -65,6 +65,22 @@ def test_who_sees_all_jobs_sees_everyone_s_figures(
     assert client.get(OVERVIEW, {"scope": "all"}).status_code == 403
 
 
+def test_what_is_held_tells_why_to_those_whose_it_is(
+    client: Client, owner: User, other: User, staff: User, figures: None
+) -> None:
+    client.force_login(owner)
+    assert re.search(r'id="over-held"[^>]* hidden>', client.get(OVERVIEW).content.decode())
+    Standing.objects.filter(user=owner).update(held=7, held_for={"memory-limit": 6, "odd": 1})
+    Standing.objects.filter(user=other).update(held=90, held_for={"<b>no</b>": 90, "odd": 3})
+    told = text(client.get(OVERVIEW))
+    assert "Why work is held now It used more memory than it asked for 6 Odd 1 " in told
+    assert "90" not in told
+    client.force_login(staff)
+    page = client.get(OVERVIEW)
+    assert "It used more memory than it asked for 6 Odd 4 " in text(page)
+    assert "<b>no" not in page.content.decode()
+
+
 def test_the_charts_stand_in_a_table_too(client: Client, owner: User, figures: None) -> None:
     client.force_login(owner)
     for span, rows in (("hour", 12), ("day", 48), ("week", 56), ("nonsense", 48)):

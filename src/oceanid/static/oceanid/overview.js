@@ -171,6 +171,7 @@
   const take = (fresh, id) => {
     const before = document.getElementById(id);
     const after = fresh.getElementById(id);
+    if (before && after) before.hidden = after.hidden;
     if (!before || !after || before.innerHTML === after.innerHTML) return;
     const focused = before.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     before.replaceChildren(...document.importNode(after, true).childNodes);
@@ -185,7 +186,7 @@
       if (!answer.ok) return;
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (!table() !== !fresh.querySelector("[data-points]")) return location.reload();
-      for (const id of ["over-figures", "over-points", "over-places", "over-mine", "over-reasons", "over-clusters"]) take(fresh, id);
+      for (const id of ["over-figures", "over-points", "over-places", "over-mine", "over-held", "over-reasons", "over-clusters"]) take(fresh, id);
       if (table()) {
         const found = points();
         for (const [chart, shown] of charts) {
