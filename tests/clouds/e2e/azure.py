@@ -66,3 +66,6 @@ class AzureSide(Side):
     def _azure(self) -> AzureProcess:
         assert self._process is not None, "It has not been started."
         return self._process
+
+
+SIDE: Final = AzureSide
