@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import shutil
 import tempfile
 import threading
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+import psutil
+
 from tests.clouds.booter import Addresses, State
 from tests.clouds.vms import processes
 from tests.clouds.vms.ground import VmError, missing, run
@@ -20,8 +23,21 @@ from tests.clouds.vms.machine import VirtualMachine
 from tests.clouds.vms.network import Network, free_numbers
 from tests.clouds.vms.tree import build
 
-HOME: Final = Path(os.environ.get("OCEANID_VMS_DIR", "/var/tmp/oceanid-vms"))
-TREES: Final = Path(os.environ.get("CONDOR_POOL_ROOT", str(HOME / "trees")))
+DISK: Final = Path("/var/tmp/oceanid-vms")
+MEMORY: Final = Path("/dev/shm/oceanid-vms")
+ROOMY: Final = 8 << 30
+"""With so much free memory machines have their disks in it: they boot a third quicker."""
+
+
+def _home() -> Path:
+    if given := os.environ.get("OCEANID_VMS_DIR"):
+        return Path(given)
+    shared = shutil.disk_usage(MEMORY.parent).free if MEMORY.parent.is_dir() else 0
+    return MEMORY if min(shared, psutil.virtual_memory().available) > ROOMY else DISK
+
+
+HOME: Final = _home()
+TREES: Final = Path(os.environ.get("CONDOR_POOL_ROOT", str(DISK / "trees")))
 MASTER: Final = "MAS"
 
 
@@ -153,7 +169,7 @@ class VmBooter:
 
 def sweep() -> None:
     """Remove what harnesses left that were killed; never what belongs to one that lives."""
-    for folder in HOME.glob("net-*"):
+    for folder in (each for home in {HOME, DISK, MEMORY} for each in home.glob("net-*")):
         if not processes.recorded(folder / "owner"):
             _remove(folder, Network(folder, int(folder.name.partition("-")[2])))
 
