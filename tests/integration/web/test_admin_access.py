@@ -12,6 +12,8 @@ from django.test import Client
 from django.urls import URLPattern, reverse
 from django.utils import timezone
 
+from oceanid.clouds import blueprints
+from oceanid.clouds.specs import Blueprint
 from oceanid.models import (
     AppScheduler,
     AuditEvent,
@@ -117,6 +119,7 @@ def things(make_job: MakeJob, operator: User, local: Scheduler) -> dict[str, Any
     estate = FoundEstate.objects.create(
         account=account, cluster_uuid=uuid4(), name="lost", verdict="ORP",
         found_at=timezone.now(), resources=[{"kind": "instance", "id": "i-1"}],
+        blueprint=blueprints.written(Blueprint("eu-central-1", "ami-1", "a", "ami-1", "b")),
     )  # fmt: skip
     return {
         "appscheduler": setting.pk,
