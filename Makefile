@@ -8,6 +8,7 @@ CONDORPY := var/cache/condorpy-venv
 ROUNDS ?= 30
 ARGS ?=
 WORKERS ?= 2
+BROWSERS ?= 2
 CONDOR ?= trixie sid
 CONDOR_WORKERS ?= 2
 PYTEST := $(BIN)/pytest
@@ -46,7 +47,8 @@ test-postgres: $(STAMP)  ## Run what asks the database on a private PostgreSQL c
 	OCEANID_REQUIRE=$(call required,postgres) $(BIN)/python tools/with_postgres.py $(call SUITE, and (database or postgres)) $(ARGS)
 
 test-browser: $(STAMP)  ## Drive the pages with a real Chromium
-	OCEANID_REQUIRE=$(call required,browser) $(PYTEST) -m browser tests/browser $(ARGS)
+	OCEANID_REQUIRE=$(call required,browser) $(PYTEST) -n $(BROWSERS) --dist loadfile -m browser \
+		tests/browser $(ARGS)
 
 test-tethys: $(STAMP) $(TETHYS)/.ready  ## Install into a real Tethys Portal and run a job there
 	OCEANID_TEST_TETHYS=$(CURDIR)/$(TETHYS) OCEANID_REQUIRE=$(call required,tethys) \

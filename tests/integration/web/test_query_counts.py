@@ -232,6 +232,20 @@ def test_a_page_asks_as_often_with_many_rows_as_with_few(
     assert len(many) <= cost.most, f"{len(many)}: " + "\n".join(many)[:6000]
 
 
+@pytest.mark.parametrize("who", ["member", "staff", "operator"])
+def test_a_job_costs_others_who_see_it_no_more_than_its_owner(
+    who: str, client: Client, fill: Callable[[int], dict[str, Any]], request: Any
+) -> None:
+    person: User = request.getfixturevalue(who)
+    client.force_login(person)
+    counts = []
+    for count in (FEW, MANY):
+        known = fill(count)
+        JobShare.objects.create(job_id=known["job"], user=person, right="view", at=timezone.now())
+        counts.append(len(asked(client, "job", Cost(20, ("job",)), known)))
+    assert counts[0] == counts[1] <= 20
+
+
 def test_every_address_has_its_cost() -> None:
     names = {pattern.name for pattern in urls.urlpatterns if isinstance(pattern, URLPattern)}
     assert names == set(COSTS) | NOT_OPENED, "say what the new address costs"
