@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from oceanid.engines.local.runner.start import user_of
 from oceanid.engines.local.spool import Options, Spool
 from oceanid.specs import Capacity, CheckReport, Step
 from oceanid.states import Health
@@ -105,7 +106,7 @@ def _disk(spool: Spool, options: Options) -> Step:
 
 def _user(options: Options) -> Step:
     if not options.run_as:
-        return Step("user", True, f"Tasks run as {pwd.getpwuid(os.getuid()).pw_name}.")
+        return Step("user", True, f"Tasks run as {user_of('')[0]}.")
     try:
         pwd.getpwnam(options.run_as)
     except KeyError:
