@@ -74,4 +74,7 @@ def _database() -> dict[str, object]:
 
 
 DATABASES = {"default": _database()}
-OCEANID = {"DATA_DIR": str(BASE_DIR / "data")}
+OCEANID = {
+    "DATA_DIR": str(BASE_DIR / "data"),
+    "CLUSTERS": {"SSH_FROM": ["192.0.2.7/32"]},
+}

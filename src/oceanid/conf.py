@@ -129,6 +129,8 @@ class Clusters:
         token_days: Days for which what a worker boots with lets it join its pool; it gets newer
             tokens by itself.
         nodes_days: Days for which machines that are gone are remembered.
+        ssh_from: Networks (``203.0.113.7/32``) from which a master's SSH port can be reached where
+            the cluster itself names none; without any no cluster is made.
     """
 
     busy_look_s: float = 5.0
@@ -140,6 +142,7 @@ class Clusters:
     short_minutes: float = 5.0
     token_days: int = 1
     nodes_days: int = 7
+    ssh_from: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

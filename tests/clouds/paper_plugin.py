@@ -20,6 +20,7 @@ BUSY_LOOK_S = 0.3
 LOOK_S = 2.0
 QUEUE_S = 1.0
 DAMPING_MINUTES = 0.02
+SSH_FROM = ["192.0.2.7/32"]
 """
 """A home's settings.toml with which a cluster of paper is made in some seconds."""
 

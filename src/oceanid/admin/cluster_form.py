@@ -57,8 +57,8 @@ class ClusterForm(_Form):
         max_length=2000,
         help_text=_(
             "Networks from which the master's SSH port can be reached, with commas between them: "
-            "203.0.113.7/32 is one address. It must hold this portal's. Empty: from anywhere; a "
-            "key is needed in any case, and no other port is open."
+            "203.0.113.7/32 is one address. They must hold this portal's, as the cloud sees it. "
+            "Empty: as the default cluster or the site's settings say. No other port is open."
         ),
     )
 

@@ -169,7 +169,7 @@ class Ground:
     """
 
     public_key: str
-    ssh_from: tuple[str, ...] = ("0.0.0.0/0",)
+    ssh_from: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import Final
 
+from oceanid import conf
 from oceanid.clouds.registry import cloud_class
 from oceanid.clouds.specs import ClusterSpec
 from oceanid.errors import CloudMissing, IllegalTransition, InvalidValue, OceanidError
@@ -64,6 +65,28 @@ def effective(cluster: Cluster) -> ClusterSpec:
     if "zones" in found:
         found["zones"] = tuple(found["zones"])
     return replace(spec, **found)
+
+
+def reached_from(cluster: Cluster) -> tuple[str, ...]:
+    """The networks from which its master's SSH port can be reached: its own, else those of the
+    default cluster, else the site's; empty when nobody has said it."""
+    if cluster.ssh_from:
+        return tuple(cluster.ssh_from)
+    default = Setting.objects.filter(default_cluster__isnull=False)
+    given = default.values_list("default_cluster__ssh_from", flat=True).first()
+    return tuple(given or conf.current().clusters.ssh_from)
+
+
+def unreachable(cluster: Cluster) -> OceanidError | None:
+    """Why nobody could reach its master; None when somebody can."""
+    if reached_from(cluster):
+        return None
+    return InvalidValue(
+        "It is not said from where the cluster's master may be reached.",
+        hint="Give the portal's address, as the cloud sees it, in “Reached by SSH from”: "
+        "203.0.113.7/32; or once for all clusters in OCEANID['CLUSTERS']['SSH_FROM']. "
+        "0.0.0.0/0 means from anywhere.",
+    )
 
 
 def is_made(cluster: Cluster) -> bool:

@@ -11,7 +11,14 @@ from oceanid.errors import IllegalTransition, InvalidValue, NotFound, OceanidErr
 from oceanid.models import Cluster, ClusterEvent, ClusterLaunch, ClusterNode, Job, Setting
 from oceanid.services import audit, policy
 from oceanid.services.cluster_plan import Plan, PlanLine, plan
-from oceanid.services.cluster_values import MOST_MACHINES, NAME, is_made, problems, spec_of
+from oceanid.services.cluster_values import (
+    MOST_MACHINES,
+    NAME,
+    is_made,
+    problems,
+    spec_of,
+    unreachable,
+)
 from oceanid.services.wake import CLOUD, wake
 from oceanid.states import JOB_ACTIVE, ClusterWanted
 
@@ -80,9 +87,12 @@ def create(cluster: Cluster, actor: Any) -> Cluster:
 
     Raises:
         NotPermitted: The person may not.
-        InvalidValue: A value can't be used, or the name is taken; nothing was kept.
+        InvalidValue: A value can't be used, the name is taken, or nobody said from where its
+            master may be reached; nothing was kept.
     """
     _require(actor, "create a cluster")
+    if problem := unreachable(cluster):
+        raise problem
     with transaction.atomic():
         audit.begin()
         save(cluster, actor)

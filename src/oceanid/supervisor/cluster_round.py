@@ -15,7 +15,7 @@ from oceanid.models import ClusterNode
 from oceanid.services import cluster_scheduler, cluster_state, machines
 from oceanid.services.cluster_plan import rates
 from oceanid.services.cluster_state import ClusterGone, Told
-from oceanid.services.cluster_values import effective
+from oceanid.services.cluster_values import effective, reached_from, unreachable
 from oceanid.services.outbox import ClusterNews
 from oceanid.specs import Step
 from oceanid.states import ClusterState, ClusterWanted, MachineState, Role
@@ -30,7 +30,6 @@ from oceanid.supervisor.cluster_workers import Workers
 
 GROUND: Final = cluster_state.PREFIX + "ground"
 PASSED: Final = cluster_state.PREFIX + "preflight"
-ANYWHERE: Final = ("0.0.0.0/0",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +160,10 @@ class Round:
 
     async def _prepared(self, claim: Claim, keys: Keys) -> Trouble | bool | None:
         """True when all stands; False while it is under way; else what is wrong."""
-        desk, row = self.desk, self.desk.facts.row
-        ground = Ground(keys.public_key, tuple(row.ssh_from) or ANYWHERE)
+        desk = self.desk
+        if problem := await desk.db(unreachable, desk.facts.row):
+            return Trouble(problem.message, problem.hint, is_final=True)
+        ground = Ground(keys.public_key, await desk.db(reached_from, desk.facts.row))
         mark = hashlib.sha256(repr(ground).encode()).hexdigest()[:16]
         if desk.notes.get(GROUND) == mark:
             return True

@@ -113,7 +113,10 @@ class Chain:
 
     def _plan(self, found: Callable[[str], None]) -> None:
         visitor, before = self.portal.visitor, set(self.side.remains())
-        visitor.send(f"{PAGE}add/", {"name": "alps", "size": str(SIZE), **self.side.choices()})
+        visitor.send(
+            f"{PAGE}add/",
+            {"name": "alps", "size": str(SIZE), "ssh_from": "10.0.0.0/8", **self.side.choices()},
+        )
         self.page = f"{PAGE}{self.portal.cluster()['pk']}/"
         steps = self.portal.until("a look at what would fail", self._looked, within_s=30)
         bad = [step for step in steps if not step["ok"]]

@@ -31,7 +31,7 @@ WITHIN_S: Final = 60.0
 PAUSE_S: Final = 0.01
 QUICK: Final = {
     "SUPERVISOR": {"LEASE_S": 30.0, "BEAT_S": 5.0, "POLL_S": 0.02, "STEP_TIMEOUT_S": 30.0},
-    "CLUSTERS": {"BUSY_LOOK_S": 0.02, "LOOK_S": 0.1, "QUEUE_S": 1.0},
+    "CLUSTERS": {"BUSY_LOOK_S": 0.02, "LOOK_S": 0.1, "QUEUE_S": 1.0, "SSH_FROM": ["192.0.2.7/32"]},
 }
 
 

@@ -27,7 +27,11 @@ def account(
     _house: None, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> CloudAccount:
     offer(monkeypatch)
-    settings.OCEANID = {**settings.OCEANID, "CLUSTERS": dict(SOON), "SUPERVISOR": dict(QUICK)}
+    settings.OCEANID = {
+        **settings.OCEANID,
+        "CLUSTERS": {**SOON, "SSH_FROM": ["192.0.2.7/32"]},
+        "SUPERVISOR": dict(QUICK),
+    }
     folder = {"folder": str(tmp_path / "paper")}
     return accounts.save(CloudAccount(cloud="paper", name="paper", config=folder), None)
 
