@@ -19,7 +19,7 @@ def make_house(
     db: None, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[MakeHouse]:
     """Makes a house whose cluster has these fields."""
-    settings.OCEANID = {"DATA_DIR": str(tmp_path / "data")}
+    settings.OCEANID = {**settings.OCEANID, "DATA_DIR": str(tmp_path / "data")}
     offer(monkeypatch)
     made: list[PaperHouse] = []
 
