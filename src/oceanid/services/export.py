@@ -18,6 +18,8 @@ from oceanid.services import listing
 from oceanid.services.asked import Asked
 from oceanid.services.columns import property_of
 
+FIRST_ROWS = 100
+"""The first piece is short, so that something comes at once; each is twice as long as the last."""
 ROWS_AT_ONCE = 2000
 LOOKED_AT_ONCE = 20_000
 LEADING = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -66,6 +68,7 @@ class Export:
         self.kind = kind
         self._begun = self._over = False
         self._any = False
+        self._most = min(FIRST_ROWS, ROWS_AT_ONCE)
         self._upper = Job.objects.order_by("-id").values_list("pk", flat=True).first() or 0
         ids = listing.few_ids(self.asked, user)
         self._ids = None if ids is None else ids[::-1]
@@ -86,6 +89,7 @@ class Export:
 
     def _read(self) -> list[Row] | None:
         """The next rows, maybe none; None behind the last."""
+        most, self._most = self._most, min(ROWS_AT_ONCE, 2 * self._most)
         # Asked anew each time: rights may have been taken away since.
         user = get_user_model()._default_manager.filter(pk=self.user_pk).first()
         if user is None or not user.is_active:
@@ -95,7 +99,7 @@ class Export:
             wanted = (*wanted, "extended_properties")
         try:
             if self._ids is not None:
-                ids, self._ids = self._ids[:ROWS_AT_ONCE], self._ids[ROWS_AT_ONCE:]
+                ids, self._ids = self._ids[:most], self._ids[most:]
                 if not ids:
                     return None
                 jobs = listing.scope(self.asked, user).filter(pk__in=ids)
@@ -107,9 +111,9 @@ class Export:
                 self._lower = lower
         except PermissionDenied:
             return None
-        found = list(jobs.order_by("-pk").values(*wanted)[:ROWS_AT_ONCE])
+        found = list(jobs.order_by("-pk").values(*wanted)[:most])
         if self._ids is None:
-            self._upper = found[-1]["id"] - 1 if len(found) == ROWS_AT_ONCE else self._lower
+            self._upper = found[-1]["id"] - 1 if len(found) == most else self._lower
         return [self._row(values) for values in found]
 
     def _row(self, values: dict[str, Any]) -> Row:

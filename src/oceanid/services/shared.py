@@ -32,12 +32,14 @@ SECONDS = 1.5
 """How long is looked for jobs that filters leave."""
 FIRST = 1000
 MOST = 200_000
-MOST_SORTED = 300
+MOST_SORTED = 200
 """Of how many, the newest that match, an order other than by creation is made."""
 ENDS = 2**63 - 1
 MOST_GROUPS = 100
 SIFTED = 20_000
 """So many rows are looked at one by one."""
+SIFTED_BY_NAME = 2500
+"""So many are, the first of everyone's by name, to find those that are shared."""
 
 
 Sources = Sequence[QuerySet[Any]]
@@ -133,7 +135,7 @@ def _first_by_name(
 ) -> list[int]:
     """The first by name that begin so, as far as they are among the first of all such jobs."""
     first = searched(Asked(q=asked.q), Job.objects.all()).order_by("name_key", "id")
-    begun = jobs.filter(pk__in=first.values("pk")[: SIFTED // 5])
+    begun = jobs.filter(pk__in=first.values("pk")[:SIFTED_BY_NAME])
     rows = _matching(replace(asked, q=""), begun, user)
     rows = created(rows, since=asked.since, until=asked.until)
     if until_id is not None:
