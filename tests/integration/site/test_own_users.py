@@ -71,7 +71,7 @@ sharing.share(theirs, name="ada@example.org", is_group=False, right="view", acto
 page = client.get("/compute/jobs/?scope=groups").content.decode()
 print("SHARED", "run of bob" in page, client.get(f"/compute/jobs/{theirs.pk}/").status_code)
 heard = Reader(theirs.events.latest("pk").pk - 1).read(with_shares=True)
-last = heard[-1]
+last = heard.changes[-1]
 print("HEARD", [last.is_for(Audience(each.pk)) for each in (ada, bob)], last.users == {ada.pk})
 print("TOLD", notices.unread(ada), notices.unread(bob))
 print("LIST", "run of ada" in client.get("/compute/notifications/").content.decode())
