@@ -9,7 +9,7 @@ from time import monotonic
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.db import connection
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
 from oceanid.models import Job
@@ -294,13 +294,15 @@ def _ordered_by(asked: Asked) -> frozenset[str]:
 def _search_anywhere(asked: Asked, jobs: QuerySet[Job]) -> Listing:
     """Look for a part of a name from the newest job on, until the page is full or the time up."""
     begun, window = monotonic(), 20_000
-    newest = Job.objects.order_by("-id").values_list("pk", flat=True).first() or 0
+    first = Job.objects.order_by("id").values("pk")[:1]
+    ends = Job.objects.order_by("-id").annotate(first=Subquery(first)).values_list("pk", "first")
+    newest, oldest = ends.first() or (0, 1)
     upper = int(asked.after) - 1 if asked.after.isdecimal() and len(asked.after) < 19 else newest
     matching = _shown(jobs.filter(Q(name__icontains=asked.q)), asked).order_by("-id")
     found: list[Job] = []
-    while upper > 0 and len(found) < PAGE_SIZE:
+    while upper >= oldest and len(found) < PAGE_SIZE:
         looked = monotonic()
-        lower = max(0, upper - window)
+        lower = max(oldest - 1, upper - window)
         batch = matching.filter(pk__gt=lower, pk__lte=upper)[: PAGE_SIZE - len(found)]
         found += batch
         upper = found[-1].pk - 1 if len(found) >= PAGE_SIZE else lower
@@ -309,7 +311,7 @@ def _search_anywhere(asked: Asked, jobs: QuerySet[Job]) -> Listing:
         if monotonic() - looked < SEARCH_SECONDS / 20:
             window *= 2
     notice = ""
-    if upper > 0 and len(found) < PAGE_SIZE:
+    if upper >= oldest and len(found) < PAGE_SIZE:
         notice = str(_("The search stopped after a moment, at job %(id)d.") % {"id": upper + 1})
-    go_on = str(upper + 1) if upper > 0 else ""
+    go_on = str(upper + 1) if upper >= oldest else ""
     return Listing(found, "", "", None, notice=notice, searched_to=go_on)
