@@ -18,7 +18,7 @@ SIZE: Final = 4
 LEAST: Final = 2
 LONG_JOB_S: Final = 60
 QUEUE: Final = 50
-MOST_S: Final = 240
+MOST_S: Final = 300
 PAGE: Final = "admin/oceanid/cluster/"
 
 
