@@ -39,7 +39,7 @@ def main() -> int:
     parser.add_argument("--cloud", action="append", choices=["paper", "amazon", "azure"])
     parser.add_argument("--smoke", action="store_true", help="small numbers")
     given = parser.parse_args()
-    sizes = (2, 4) if given.smoke else SIZES
+    sizes = (4, 6) if given.smoke else SIZES
     verdict = Verdict()
     with throwaway.home():
         for name in given.cloud or ["paper", "amazon", "azure"]:
@@ -91,7 +91,9 @@ def _counted(ground: Ground, size: int) -> dict[str, float]:
         given=ground.secrets,
     )
     found: dict[str, float] = {}
-    row = clusters.create(Cluster(account=account, name=f"alps-{size}", size=size), None)
+    row = clusters.create(
+        Cluster(account=account, name=f"alps-{size}", size=size, ssh_from=["192.0.2.7/32"]), None
+    )
     hand = _Hand(ground, row.pk)
 
     def count(what: str, wish: Callable[[], object]) -> None:
