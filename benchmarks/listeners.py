@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 COALESCE_S = 0.4
 ROWS_EVERY_S = 1.0
-SLOWNESS = 2.0
+SLOWNESS = 1.0
 COME_BACK_S = 1.5
 ASK_EVERY_S = 4.0
 

@@ -71,7 +71,7 @@
     const begun = flushed;
     refreshRows(ids).catch(() => {}).finally(() => {
       // A site that is slow to answer is asked less often.
-      flushed = Date.now() + 2 * (Date.now() - begun);
+      flushed = Date.now() + (Date.now() - begun);
     });
     for (const id of ids) htmx.trigger(body, `oceanid:job-${id}`);
     htmx.trigger(body, "oceanid:jobs");
