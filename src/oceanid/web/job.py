@@ -69,7 +69,13 @@ def task_output(
 ) -> HttpResponseBase:
     """A piece of a task's stdout or stderr as JSON, from ``offset`` on; where ``find`` is in it,
     the piece ``around`` a line; the file itself with ``download``."""
-    job = found(request, job_id)
+    try:
+        job = found(request, job_id)
+    except Http404:
+        if request.headers.get("Accept") == "application/json" and "download" not in request.GET:
+            # An open page, which is told the same of its other parts.
+            return JsonResponse({"is_gone": True})
+        raise
     if stream not in tail.STREAMS:
         raise Http404
     tasks = _tasks(job) if node_id is None else workflow.tasks_of(job, node_id)

@@ -133,3 +133,29 @@ def test_nothing_outside_is_searched(ask: Ask, log: Path) -> None:
     log.symlink_to("/etc/passwd")
     assert ask(find="root", offset=0)["lines"] == []
     assert ask(around=0)["text"] == ""
+
+
+def test_an_open_page_is_told_that_its_job_is_gone(
+    ask: Ask, client: Client, job: Job, log: Path
+) -> None:
+    log.write_text("words\n")
+    assert ask()["text"] == "words\n"
+    address = f"/compute/jobs/{job.pk}/tasks/0/stdout/"
+    Job.objects.filter(pk=job.pk).delete()
+    asked = {"Accept": "application/json"}
+    answer = client.get(address, headers=asked)
+    assert answer.status_code == 200, "an error that nobody made stands in no console"
+    assert answer.json() == {"is_gone": True}
+    assert client.get(address).status_code == 404
+    assert client.get(f"{address}?download", headers=asked).status_code == 404
+
+
+@pytest.mark.parametrize(("state", "is_followed"), [("RUN", True), ("COM", False)])
+def test_what_has_ended_is_not_followed(
+    ask: Ask, client: Client, job: Job, log: Path, state: str, is_followed: bool
+) -> None:
+    log.write_text("words\n")
+    Task.objects.filter(job=job).update(state=state)
+    page = client.get(f"/compute/jobs/{job.pk}/").content.decode()
+    assert "data-log=" in page
+    assert ("data-ended" not in page) is is_followed

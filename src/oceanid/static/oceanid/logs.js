@@ -15,7 +15,12 @@
     for (const [name, value] of Object.entries(parameters)) address.searchParams.set(name, value);
     const answer = await fetch(address, { headers: { Accept: "application/json" } });
     if (!answer.ok) throw new Error(String(answer.status));
-    return answer.json();
+    const found = await answer.json();
+    if (found.is_gone) {
+      box.dataset.ended = "1";
+      throw new Error("gone");
+    }
+    return found;
   };
   const leftOut = (box, from) => {
     const cut = part(box, "cut");
