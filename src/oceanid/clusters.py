@@ -20,13 +20,15 @@ from django.db.models import QuerySet
 
 from oceanid.errors import InvalidValue, NotFound, OceanidError, WaitTimeout
 from oceanid.models import CloudAccount, Cluster, Setting
+from oceanid.services import cluster_costs
 from oceanid.services import clusters as services
+from oceanid.services.cluster_costs import ClusterCost, CostPart
 from oceanid.services.clusters import Plan, PlanLine
 from oceanid.states import ClusterState, ClusterWanted
 
 __all__ = [
-    "Plan", "PlanLine", "create", "delete", "get", "list_clusters", "plan", "preflight", "repair",
-    "resize", "start", "stop", "wait",
+    "ClusterCost", "CostPart", "Plan", "PlanLine", "cost", "create", "delete", "get",
+    "list_clusters", "plan", "preflight", "repair", "resize", "start", "stop", "wait",
 ]  # fmt: skip
 
 Until = Literal["running", "stopped", "deleted"]
@@ -120,6 +122,15 @@ def plan(
         wanted: What would be wanted; running when None and it was only prepared.
     """
     return services.plan(_cluster(cluster), size=size, wanted=wanted)
+
+
+def cost(cluster: Cluster | str) -> ClusterCost:
+    """What a cluster costs now, by its parts and together, per hour, and in all until now.
+
+    Nothing is asked of a cloud: it is reckoned from the machines of the last look, and the prices
+    in use.
+    """
+    return cluster_costs.cost(_cluster(cluster))
 
 
 def preflight(cluster: Cluster | str, *, user: AbstractBaseUser | None = None) -> Cluster:

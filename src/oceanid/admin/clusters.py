@@ -19,7 +19,7 @@ from oceanid.admin.cluster_watch import ClusterWatch
 from oceanid.admin.prices import PricesPage
 from oceanid.clouds.registry import title_of
 from oceanid.models import Cluster
-from oceanid.services import cluster_page, clusters
+from oceanid.services import cluster_costs, cluster_page, clusters
 from oceanid.services.cluster_values import FIXED, is_made
 from oceanid.states import ClusterWanted
 from oceanid.templatetags.oceanid_clusters import cluster_badge, usd
@@ -150,7 +150,7 @@ class ClusterAdmin(ClusterWatch, ClusterActions, PricesPage, ServedAdmin):
         """What it costs at the moment."""
         if cluster.wanted == ClusterWanted.PREPARED:
             return format_html("{}", "–")
-        return usd(cluster_page.usd_of(cluster))
+        return usd(cluster_costs.usd_of(cluster))
 
     @admin.display(description=_("state"), ordering="state")
     def state_shown(self, cluster: Cluster) -> SafeString:

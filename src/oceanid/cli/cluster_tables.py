@@ -18,7 +18,8 @@ from rich.table import Table
 from oceanid.clouds.prices import Prices
 from oceanid.clouds.registry import title_of
 from oceanid.models import Cluster
-from oceanid.services import cluster_page, prices
+from oceanid.services import cluster_costs, cluster_page, prices
+from oceanid.services.cluster_costs import ClusterCost
 from oceanid.services.cluster_plan import Plan
 from oceanid.templatetags.oceanid_clusters import plan_verb, plan_words
 
@@ -43,7 +44,7 @@ def listed(*, as_json: bool) -> None:
         table.add_row(
             escape(each.name), escape(each.account.name), _state(each),
             f"{each.machines} of {each.target or each.size}",  # type: ignore[attr-defined]
-            sizes, usd(cluster_page.usd_of(each)), usd(each.cost),
+            sizes, usd(cluster_costs.usd_of(each)), usd(cluster_costs.so_far(each)),
         )  # fmt: skip
     screen = Console(highlight=False)
     screen.print(table)
@@ -64,7 +65,8 @@ def shown(cluster: Cluster, *, as_json: bool) -> None:
     left = "" if page.budget_left is None else f", {usd(page.budget_left)} left of its budget"
     screen.print(
         f"{page.there} of {cluster.target or cluster.size} machines, {page.jobs_running} jobs "
-        f"running, {usd(page.usd_per_hour)} per hour, {usd(cluster.cost)} so far{left}",
+        f"running, {usd(page.cost.usd_per_hour)} per hour, {usd(page.cost.usd_so_far)} so far"
+        f"{left}",
         soft_wrap=True,
     )
     for step in cluster.steps:
@@ -82,9 +84,22 @@ def shown(cluster: Cluster, *, as_json: bool) -> None:
         screen.print(table)
         if page.more_nodes:
             screen.print(f"… and {page.more_nodes} more.")
+    if page.cost.parts:
+        screen.print(costs_of(page.cost))
+        if page.cost.remark:
+            screen.print(escape(page.cost.remark), soft_wrap=True)
     for event in reversed(page.events[:10]):
         screen.print(f"[dim]{_when(event.at)}[/dim]  {escape(event.message)}", soft_wrap=True)
     _tell_ages(screen, [cluster.account.cloud])
+
+
+def costs_of(cost: ClusterCost) -> Table:
+    """What a cluster costs by the hour, by its parts."""
+    table = table_of("Costs now", "How", "US$ per hour")
+    for part in cost.parts:
+        table.add_row(plan_words(part), escape(part.detail), usd(part.usd_per_hour))
+    table.add_row("together", "", usd(cost.usd_per_hour))
+    return table
 
 
 def planned(found: Plan, *, as_json: bool = False, to_error: bool = False) -> None:
@@ -128,7 +143,12 @@ def described(page: cluster_page.ClusterPage) -> dict[str, Any]:
     """A cluster with all that its page shows, for JSON."""
     cluster = page.cluster
     return {
-        **_row(cluster, machines=page.there, usd_now=page.usd_per_hour),
+        **_row(
+            cluster, machines=page.there, usd_now=page.cost.usd_per_hour,
+            so_far=page.cost.usd_so_far,
+        ),
+        "costs": [asdict(each) for each in page.cost.parts],
+        "costs_remark": page.cost.remark,
         "message": cluster.message,
         "hint": cluster.hint,
         "steps": cluster.steps,
@@ -143,7 +163,8 @@ def described(page: cluster_page.ClusterPage) -> dict[str, Any]:
                 "spot": node.spot, "public_address": node.public_address,
                 "private_address": node.private_address, "jobs_running": node.jobs_running,
                 "launched_at": node.launched_at, "gone_at": node.gone_at,
-                "usd_per_hour": node.usd_per_hour, "problem": node.problem,
+                "usd_per_hour": node.usd_per_hour, "usd_stopped": node.usd_stopped,
+                "problem": node.problem,
             }
             for node in page.nodes
         ],
@@ -171,7 +192,8 @@ def usd(amount: Decimal | None) -> str:
 
 
 def _row(cluster: Any, **more: Any) -> dict[str, Any]:
-    usd_now = more["usd_now"] if "usd_now" in more else cluster_page.usd_of(cluster)
+    usd_now = more["usd_now"] if "usd_now" in more else cluster_costs.usd_of(cluster)
+    so_far = more["so_far"] if "so_far" in more else cluster_costs.so_far(cluster)
     return {
         "uuid": cluster.uuid,
         "name": cluster.name,
@@ -186,7 +208,7 @@ def _row(cluster: Any, **more: Any) -> dict[str, Any]:
         "max_size": cluster.max_size,
         "machines": more.get("machines", getattr(cluster, "machines", 0)),
         "usd_per_hour": usd_now,
-        "usd_so_far": cluster.cost,
+        "usd_so_far": so_far,
         "budget": cluster.budget,
         "hourly_limit": cluster.hourly_limit,
     }

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from oceanid.clouds.specs import (
     AccountSpec,
+    Beside,
     Blueprint,
     Claim,
     ClusterSpec,
@@ -92,6 +93,17 @@ class Cloud(ABC):
         """What a cluster of an account gets where nothing is said, as far as that is known without
         asking the cloud: region and types, for a plan to reckon with."""
         return ClusterSpec(name="")
+
+    @classmethod
+    def beside(cls, blueprint: Blueprint, config: Mapping[str, Any]) -> Beside:
+        """What costs beside the hours of the machines, told without asking the cloud.
+
+        Args:
+            blueprint: What a cluster is made of; before :meth:`resolve` it is what is likely,
+                and :attr:`Blueprint.more` is empty.
+            config: The account's options.
+        """
+        return Beside()
 
     @classmethod
     def ssh_key(cls, config: Mapping[str, Any], secrets: Mapping[str, str]) -> KeyFile | None:

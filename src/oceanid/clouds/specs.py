@@ -119,6 +119,34 @@ class Blueprint:
     more: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a cluster's machines have with them, and what stands beside them, that costs.
+
+    Args:
+        disk_gib: What the disk of a machine is charged as, GiB; None for the blueprint's size.
+        master_address, worker_address: Whether such a machine has a public address.
+        keeps_address: Whether it keeps, and pays, that address while it is stopped.
+        gateways: How many NAT gateways stand as long as the cluster does.
+        addresses: How many public addresses of no machine stand as long as it does.
+        unsure: What of this is only known once its cloud was asked, a sentence; "" for nothing.
+    """
+
+    disk_gib: int | None = None
+    master_address: bool = True
+    worker_address: bool = False
+    keeps_address: bool = True
+    gateways: int = 0
+    addresses: int = 0
+    unsure: str = ""
+
+    def has_address(self, role: Role, *, is_stopped: bool = False) -> bool:
+        """Whether a machine pays for a public address."""
+        if is_stopped and not self.keeps_address:
+            return False
+        return self.master_address if role is Role.MASTER else self.worker_address
+
+
 class Notes(Protocol):
     """A cluster's small memory, kept in the database: what a cloud must know again after a crash
     (tokens of calls, handles of operations under way). Never a secret."""

@@ -124,6 +124,13 @@ class Cluster(models.Model):
         _("cost so far"), max_digits=14, decimal_places=6, default=0, editable=False
     )
     cost_at = models.DateTimeField(null=True, editable=False)
+    usd_beside = models.DecimalField(
+        _("US$ per hour beside its machines"),
+        max_digits=10,
+        decimal_places=5,
+        null=True,
+        editable=False,
+    )  # None as long as nothing stands
 
     class Meta:
         verbose_name = _("cluster")

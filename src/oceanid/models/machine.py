@@ -81,6 +81,9 @@ class ClusterNode(models.Model):
     jobs_running = models.PositiveIntegerField(_("jobs running"), default=0)
     usd_per_hour = models.DecimalField(
         _("US$ per hour"), max_digits=10, decimal_places=5, null=True
+    )  # as long as it runs, with its disk and its address
+    usd_stopped = models.DecimalField(
+        _("US$ per hour while stopped"), max_digits=10, decimal_places=5, null=True
     )
     problem = models.TextField(_("problem"), blank=True)
     console = models.TextField(_("console output"), blank=True)

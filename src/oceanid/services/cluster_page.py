@@ -27,13 +27,13 @@ from django.utils import timezone
 
 from oceanid.clouds.prices import Prices
 from oceanid.models import Cluster, ClusterEvent, ClusterNode
-from oceanid.services import prices
+from oceanid.services import cluster_costs, prices
+from oceanid.services.cluster_costs import ClusterCost
 from oceanid.states import ClusterState, ClusterWanted, MachineState, Role
 
 MOST_NODES: Final = 100
 MOST_EVENTS: Final = 30
 RECENTLY: Final = timedelta(minutes=30)
-PAID: Final = tuple(state.value for state in MachineState if state.is_paid)
 TROUBLED: Final = frozenset({ClusterState.DEGRADED.value, ClusterState.FAILED.value})
 CALM: Final = {
     ClusterWanted.PREPARED.value: ClusterState.PREPARED.value,
@@ -53,7 +53,7 @@ class ClusterPage:
         there: How many machines there are, the master included.
         running: How many of them run.
         jobs_running: How many jobs run on them.
-        usd_per_hour: What all that is paid costs at the moment; None when a price is not known.
+        cost: What it costs at the moment, and in all until now.
         events: The latest of its activity.
         prices: The prices in use for its cloud.
     """
@@ -64,7 +64,7 @@ class ClusterPage:
     there: int
     running: int
     jobs_running: int
-    usd_per_hour: Decimal | None
+    cost: ClusterCost
     events: Sequence[ClusterEvent]
     prices: Prices | None
 
@@ -87,13 +87,13 @@ class ClusterPage:
         """US$ that are left of the budget; None without one."""
         if self.cluster.budget is None:
             return None
-        return max(Decimal(0), self.cluster.budget - self.cluster.cost)
+        return max(Decimal(0), self.cluster.budget - self.cost.usd_so_far)
 
     @property
     def budget_share(self) -> int:
         """How much of the budget is used, per cent, at most 100."""
         budget = self.cluster.budget
-        return 0 if not budget else min(100, int(100 * self.cluster.cost / budget))
+        return 0 if not budget else min(100, int(100 * self.cost.usd_so_far / budget))
 
     @property
     def shuts_down_at(self) -> Any:
@@ -105,7 +105,7 @@ class ClusterPage:
 
 
 def read(cluster: Cluster) -> ClusterPage:
-    """Read it: four queries.
+    """Read it: five queries.
 
     Args:
         cluster: With its account.
@@ -116,8 +116,6 @@ def read(cluster: Cluster) -> ClusterPage:
         there=Count("pk", filter=Q(gone_at=None)),
         running=Count("pk", filter=Q(gone_at=None, state=MachineState.RUNNING.value)),
         jobs=Sum("jobs_running", filter=Q(gone_at=None)),
-        usd=Sum("usd_per_hour", filter=_is_paid()),
-        unpriced=Count("pk", filter=_is_paid() & Q(usd_per_hour=None)),
     )
     troubled = Q(state=MachineState.FAILED.value) | ~Q(problem="")
     shown = nodes.order_by(
@@ -128,6 +126,7 @@ def read(cluster: Cluster) -> ClusterPage:
     )
     events = cluster.events.select_related("actor").order_by("-pk")
     found = list(shown[:MOST_NODES])
+    table = prices.of_cloud(cluster.account.cloud)
     return ClusterPage(
         cluster=cluster,
         nodes=found,
@@ -135,9 +134,9 @@ def read(cluster: Cluster) -> ClusterPage:
         there=sums["there"],
         running=sums["running"],
         jobs_running=sums["jobs"] or 0,
-        usd_per_hour=None if sums["unpriced"] else sums["usd"] or Decimal(0),
+        cost=cluster_costs.reckoned(cluster, table),
         events=list(events[:MOST_EVENTS]),
-        prices=prices.of_cloud(cluster.account.cloud),
+        prices=table,
     )
 
 
@@ -150,7 +149,8 @@ def mark(key: int) -> str:
         Cluster.objects.filter(pk=key)
         .order_by()
         .values_list(
-            "state", "wanted", "force", "size", "target", "looked_at", "cost", "message", "steps",
+            "state", "wanted", "force", "size", "target", "looked_at", "cost", "usd_beside",
+            "message", "steps",
             "idle_since", "failures", "preflight_wanted_at", "preflighted_at",
             "repair_wanted_at", "min_size", "max_size", "budget", "hourly_limit", "scheduler_id",
             Subquery(nodes.annotate(each=Max("heard_at")).values("each")),
@@ -165,21 +165,13 @@ def mark(key: int) -> str:
 
 
 def with_figures(clusters: QuerySet[Cluster]) -> QuerySet[Cluster]:
-    """Clusters, each with ``machines`` that are there, ``usd_now`` per hour of those that are
-    paid, and ``unpriced``, how many of these have no known price."""
+    """Clusters, each with ``machines``, how many there are, and with what it costs; see
+    :mod:`oceanid.services.cluster_costs`."""
     rows = ClusterNode.objects.filter(cluster=OuterRef("pk"), gone_at=None)
     there = rows.order_by().values("cluster")
-    paid = there.filter(_is_paid())
-    return clusters.annotate(
-        machines=Coalesce(_one(there, Count("pk")), 0),
-        usd_now=Subquery(paid.annotate(each=Sum("usd_per_hour")).values("each")),
-        unpriced=Coalesce(_one(paid.filter(usd_per_hour=None), Count("pk")), 0),
+    return cluster_costs.with_costs(
+        clusters.annotate(machines=Coalesce(_one(there, Count("pk")), 0))
     )
-
-
-def usd_of(cluster: Any) -> Decimal | None:
-    """What a cluster of :func:`with_figures` costs per hour; None when a price is not known."""
-    return None if cluster.unpriced else cluster.usd_now or Decimal(0)
 
 
 def state_tone(state: str) -> str:
@@ -213,10 +205,6 @@ def is_asleep(cluster: Cluster) -> bool:
 def is_master(node: ClusterNode) -> bool:
     """Whether a machine is its cluster's master."""
     return node.role == Role.MASTER.value
-
-
-def _is_paid() -> Q:
-    return Q(gone_at=None, state__in=PAID)
 
 
 def _one(rows: Any, count: Count) -> Subquery:

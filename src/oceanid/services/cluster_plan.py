@@ -8,13 +8,14 @@ from decimal import Decimal
 from typing import Final, Literal
 
 from oceanid.clouds import blueprints
-from oceanid.clouds.prices import Prices
 from oceanid.clouds.registry import cloud_class
 from oceanid.clouds.specs import Blueprint
 from oceanid.errors import CloudMissing
 from oceanid.models import Cluster, ClusterNode
 from oceanid.services import prices
 from oceanid.services.cluster_values import effective, is_elastic, is_made
+from oceanid.services.costs import NOTHING, Tariff, tariff
+from oceanid.services.machines import rate_of
 from oceanid.states import ClusterWanted, MachineState, Role
 
 Verb = Literal["make", "keep", "start", "stop", "end"]
@@ -27,8 +28,8 @@ class PlanLine:
 
     Args:
         verb: ``make``, ``keep``, ``start``, ``stop`` or ``end``.
-        what: ``master``, ``worker``, ``disk``, ``address`` or ``rest``: the network and what else
-            belongs to the cluster and costs nothing.
+        what: ``master``, ``worker``, ``disk``, ``address``, ``gateway`` or ``rest``: the network
+            and what else belongs to the cluster and costs nothing.
         count: How many.
         detail: Type, image and place; "" where the cloud chooses when it is made.
         usd_per_hour: What all of them cost together afterwards; None when it is not known.
@@ -47,7 +48,8 @@ class Plan:
 
     Args:
         lines: What becomes of each thing.
-        usd_before: US$ per hour now; None when it is not known.
+        usd_before: US$ per hour now; None when it is not known. What the lines say to be of an
+            unknown price beside the machines is not in it, nor in the others.
         usd_after: US$ per hour afterwards.
         usd_most: US$ per hour at the maximum size, for a size that follows the queue; else None.
         remarks: What a person should know, a sentence each.
@@ -60,45 +62,6 @@ class Plan:
     usd_most: Decimal | None = None
     remarks: tuple[str, ...] = ()
     prices_dated: date | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """What each machine of a cluster costs, US$ per hour; None when it is not known.
-
-    Args:
-        master: The master.
-        worker: A worker, of the kind that is asked for first.
-        disk: One machine's disk.
-        address: The master's public address.
-    """
-
-    master: Decimal | None
-    worker: Decimal | None
-    disk: Decimal | None = None
-    address: Decimal | None = None
-
-    def of(self, workers: int, *, works: bool = True) -> Decimal | None:
-        """What a cluster costs with so many workers; without ``works`` it is stopped."""
-        extra = (self.disk or Decimal(0)) * (workers + 1) + (self.address or Decimal(0))
-        if not works:
-            return extra
-        if self.master is None or (workers and self.worker is None):
-            return None
-        return self.master + workers * (self.worker or Decimal(0)) + extra
-
-
-def rates(cloud: str, blueprint: Blueprint, table: Prices | None, *, spot: bool) -> Rates:
-    """What a cluster's machines cost; a pure reckoning."""
-    if table is None:
-        return Rates(None, None)
-    region = blueprint.region
-    return Rates(
-        master=table.machine(region, blueprint.master_type),
-        worker=table.machine(region, blueprint.node_type, spot=spot),
-        disk=table.disk(region, blueprint.disk_gib),
-        address=table.address(region),
-    )
 
 
 def plan(cluster: Cluster, *, wanted: ClusterWanted | None = None, size: int | None = None) -> Plan:
@@ -116,11 +79,13 @@ def plan(cluster: Cluster, *, wanted: ClusterWanted | None = None, size: int | N
     workers = (cluster.size if size is None else size) - 1
     blueprint = _blueprint(cluster)
     table = prices.of_cloud(cluster.account.cloud)
-    cost = rates(cluster.account.cloud, blueprint, table, spot=cluster.spot)
-    master, there = _present(cluster)
-    working = master is not None and master != MachineState.STOPPED
-    before = cost.of(there, works=working) if master is not None else Decimal(0)
-    lines, after = _lines(wish, blueprint, cost, master, there, workers, cluster.spot)
+    account = cluster.account
+    cost = tariff(account.cloud, account.config, blueprint, table, spot=cluster.spot)
+    present = _present(cluster)
+    before = present.usd
+    if before is None and present.master != MachineState.STOPPED:
+        before = cost.of(present.workers)  # of before prices were known, or were kept
+    lines, after = _lines(wish, cost, present, workers)
     most = None
     if is_elastic(cluster) and wish is ClusterWanted.RUN:
         most = cost.of((cluster.max_size or 1) - 1)
@@ -129,7 +94,7 @@ def plan(cluster: Cluster, *, wanted: ClusterWanted | None = None, size: int | N
         usd_before=before,
         usd_after=after,
         usd_most=most,
-        remarks=_remarks(cluster, wish, blueprint, table, after),
+        remarks=_remarks(cluster, wish, cost, after, most),
         prices_dated=None if table is None else table.dated,
     )
 
@@ -157,37 +122,65 @@ def _blueprint(cluster: Cluster) -> Blueprint:
     )
 
 
-def _present(cluster: Cluster) -> tuple[str | None, int]:
-    """The state of the master, None without one, and how many workers there are."""
+@dataclass(frozen=True, slots=True)
+class _Present:
+    """What there is of a cluster.
+
+    Args:
+        master: The state of the master; None without one.
+        workers: How many there are.
+        usd: What all of it costs, US$ per hour; None when it is not known.
+        stands: Whether there is anything beside machines.
+    """
+
+    master: str | None = None
+    workers: int = 0
+    usd: Decimal | None = NOTHING
+    stands: bool = False
+
+
+def _present(cluster: Cluster) -> _Present:
     if cluster.pk is None:
-        return None, 0
-    rows = ClusterNode.objects.filter(cluster=cluster, gone_at=None, ended_at=None)
-    found = list(rows.values_list("role", "state"))
-    masters = [state for role, state in found if role == Role.MASTER]
-    return (masters[0] if masters else None), sum(role == Role.WORKER for role, _ in found)
+        return _Present()
+    rows = ClusterNode.objects.filter(cluster=cluster, gone_at=None)
+    nodes = list(rows.only("role", "state", "ended_at", "gone_at", "usd_per_hour", "usd_stopped"))
+    alive = [each for each in nodes if each.ended_at is None]
+    masters = [each.state for each in alive if each.role == Role.MASTER]
+    unpriced = any(MachineState(each.state).is_paid and each.usd_per_hour is None for each in nodes)
+    return _Present(
+        master=masters[0] if masters else None,
+        workers=sum(each.role == Role.WORKER for each in alive),
+        usd=None if unpriced else rate_of(nodes, cluster.usd_beside),
+        stands=cluster.usd_beside is not None,
+    )
 
 
 def _lines(
-    wish: ClusterWanted, blueprint: Blueprint, cost: Rates, master: str | None, there: int,
-    workers: int, spot: bool,
-) -> tuple[tuple[PlanLine, ...], Decimal | None]:  # fmt: skip
+    wish: ClusterWanted, cost: Tariff, present: _Present, workers: int
+) -> tuple[tuple[PlanLine, ...], Decimal | None]:
+    blueprint, master, there = cost.blueprint, present.master, present.workers
     where = ", ".join(blueprint.zones) or blueprint.region
     as_master = _detail(blueprint.master_type, where, blueprint.master_image)
-    as_node = _detail(blueprint.node_type, where, blueprint.node_image, "spot" if spot else "")
+    as_node = _detail(blueprint.node_type, where, blueprint.node_image, "spot" if cost.spot else "")
     lines: list[PlanLine] = []
     if wish is ClusterWanted.DELETE:
         if master is not None:
             lines.append(PlanLine("end", "master", 1, as_master))
         if there:
             lines.append(PlanLine("end", "worker", there, as_node))
-        return (*lines, PlanLine("end", "rest", 1)), Decimal(0)
+        if present.stands and cost.beside.gateways:
+            lines.append(PlanLine("end", "gateway", cost.beside.gateways))
+        return (*lines, PlanLine("end", "rest", 1)), NOTHING
     if wish is ClusterWanted.STOP:
         if master is not None:
             verb: Verb = "keep" if master == MachineState.STOPPED else "stop"
-            lines.append(PlanLine(verb, "master", 1, as_master, cost.of(0, works=False)))
+            lines.append(PlanLine(verb, "master", 1, as_master, NOTHING))
         if there:
             lines.append(PlanLine("end", "worker", there, as_node))
-        return tuple(lines), cost.of(0, works=False) if master is not None else Decimal(0)
+        if master is not None:
+            return (*lines, *_with_them("keep", cost, 0, is_stopped=True)), cost.stopped
+        ground = _with_them("keep", cost, 0, has_master=False) if present.stands else []
+        return (*lines, *ground), cost.ground if present.stands else NOTHING
     verb = "make" if master is None else "start" if master == MachineState.STOPPED else "keep"
     lines.append(PlanLine(verb, "master", 1, as_master, cost.master))
     for each, count in (
@@ -195,36 +188,69 @@ def _lines(
     ):  # fmt: skip
         if count > 0:
             each_cost = None if cost.worker is None else cost.worker * count
-            price = Decimal(0) if each == "end" else each_cost
+            price = NOTHING if each == "end" else each_cost
             lines.append(PlanLine(each, "worker", count, as_node, price))  # type: ignore[arg-type]
     whose: Verb = "keep" if master is not None else "make"
-    if cost.disk is not None:
-        disks = f"{blueprint.disk_gib} GiB, encrypted"
-        lines.append(PlanLine(whose, "disk", workers + 1, disks, cost.disk * (workers + 1)))
-    if cost.address is not None:
-        lines.append(PlanLine(whose, "address", 1, "", cost.address))
+    lines += _with_them(whose, cost, workers)
     lines.append(PlanLine(whose, "rest", 1, blueprint.network or blueprint.resource_group))
     return tuple(lines), cost.of(workers)
+
+
+def _with_them(
+    verb: Verb, cost: Tariff, workers: int, *, has_master: bool = True, is_stopped: bool = False
+) -> list[PlanLine]:
+    """Disks, addresses and gateways, as they will be afterwards."""
+    found: list[PlanLine] = []
+    gib = cost.beside.disk_gib or cost.blueprint.disk_gib
+    addresses = cost.addresses(workers, has_master=has_master, is_stopped=is_stopped)
+    gb = f"and US$ {cost.gateway_gb:f} a GB that goes through it" if cost.gateway_gb else ""
+    for what, count, price, detail in (
+        ("disk", workers + has_master, cost.disk, f"{gib} GiB, encrypted"),
+        ("address", addresses, cost.address, ""),
+        ("gateway", cost.beside.gateways, cost.gateway, gb),
+    ):
+        if count:
+            each = None if price is None else price * count
+            found.append(PlanLine(verb, what, count, detail, each))
+    return found
 
 
 def _detail(*parts: str) -> str:
     return " · ".join(part for part in parts if part)
 
 
+UNCOUNTED: Final = {
+    "disk": "disks", "address": "public addresses", "gateway": "the NAT gateway",
+}  # fmt: skip
+
+
+def uncounted(cost: Tariff) -> str:
+    """What costs and is not counted, because the table has no price of it; "" when all is."""
+    if not cost.missing:
+        return ""
+    things = ", ".join(UNCOUNTED[each] for each in cost.missing)
+    return f"Not counted, because the table of prices does not tell it: {things}."
+
+
 def _remarks(
-    cluster: Cluster, wish: ClusterWanted, blueprint: Blueprint, table: Prices | None,
-    after: Decimal | None,
+    cluster: Cluster, wish: ClusterWanted, cost: Tariff, after: Decimal | None,
+    most: Decimal | None,
 ) -> tuple[str, ...]:  # fmt: skip
     found: list[str] = []
-    if wish is ClusterWanted.RUN and not blueprint.node_type:
+    table, is_run = cost.table, wish is ClusterWanted.RUN
+    if is_run and not cost.blueprint.node_type:
         found.append("The cloud's default types are taken; what they cost is told once known.")
     elif after is None:
         found.append("The price of these machines is not in the table of prices.")
+    if wish is not ClusterWanted.DELETE and cost.missing and after is not None:
+        found.append(uncounted(cost))
+    if is_run and cost.beside.unsure:
+        found.append(cost.beside.unsure)
     if table is not None and table.is_old():
         found.append(f"The prices are {table.age_days()} days old.")
-    if cluster.spot and wish is ClusterWanted.RUN:
+    if cluster.spot and is_run:
         found.append("Workers are spot machines where there are some, at a typical price.")
     limit = cluster.hourly_limit
-    if limit is not None and after is not None and after > limit:
+    if is_run and limit is not None and max(after or NOTHING, most or NOTHING) > limit:
         found.append(f"It would cost more than the limit of US$ {limit} an hour: fewer will come.")
     return tuple(found)

@@ -26,6 +26,7 @@ from oceanid.models import (
 )
 from oceanid.services import outbox, prices, site_settings
 from oceanid.services.accounts import spec_of
+from oceanid.services.costs import Tariff, tariff
 from oceanid.services.leases import Hold, guard
 from oceanid.services.outbox import ClusterNews
 from oceanid.states import ClusterState, ClusterWanted, JobState, Wanted, cluster_can_move
@@ -71,6 +72,10 @@ class Facts:
     def blueprint(self) -> Blueprint | None:
         """What it is made of; None until that is found out."""
         return blueprints.read(self.row.blueprint) if self.row.blueprint else None
+
+    def tariff(self, blueprint: Blueprint, *, spot: bool = False) -> Tariff:
+        """What its parts cost, its first workers as spot machines or on demand."""
+        return tariff(self.cloud, self.account.config, blueprint, self.table, spot=spot)
 
     @property
     def state(self) -> ClusterState:

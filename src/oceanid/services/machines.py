@@ -13,17 +13,16 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from oceanid import conf
-from oceanid.clouds.prices import Prices
-from oceanid.clouds.specs import Blueprint, Machine
+from oceanid.clouds.specs import Machine
 from oceanid.engines.pools import PoolLook, PoolNode
 from oceanid.models import Cluster, ClusterLaunch, ClusterNode
-from oceanid.services import costs, launches
+from oceanid.services import launches
 from oceanid.services.cluster_state import Told, tell
+from oceanid.services.costs import NOTHING, Tariff, since
 from oceanid.services.leases import Hold, guard
 from oceanid.states import MachineState, Role
 
 MOST_CONSOLE: Final = 64_000
-MONEY: Final = Decimal("0.000001")
 COPIED: Final = (
     "name", "host_name", "machine_type", "zone", "spot", "public_address", "private_address",
 )  # fmt: skip
@@ -38,16 +37,18 @@ class Seen:
         lost: The ids of machines that are known and that the looks do not find any more.
         pool: In the pool; None when it was not asked or did not answer.
         master_answers: Whether the master answered.
-        blueprint: What the cluster is made of.
-        table: Prices.
+        tariff: What its parts cost.
+        stands: Whether anything of the cluster stands in the cloud.
+        stood: What the row says that costs beside the machines.
     """
 
     machines: tuple[Machine, ...]
     lost: frozenset[str]
     pool: PoolLook | None
     master_answers: bool
-    blueprint: Blueprint
-    table: Prices | None
+    tariff: Tariff
+    stands: bool
+    stood: Decimal | None
 
 
 @dataclass(slots=True)
@@ -71,10 +72,11 @@ def observe(hold: Hold, cluster_id: int, seen: Seen, *, now: datetime) -> int:
     rows = ClusterNode.objects.filter(cluster=cluster_id).order_by("id")
     # One that was thought to be gone may be seen again.
     known = list(rows.filter(Q(gone_at=None) | Q(cloud_id__in=ids)))
-    paid_before = _rate(known)
+    before = rate_of(known, seen.stood)
     changes = _compared(cluster_id, known, seen, now)
     done = launches.settled(cluster_id, now=now)
-    if not (changes.made or changes.changed or done):
+    beside = seen.tariff.ground if seen.stands else None
+    if not (changes.made or changes.changed or done or beside != seen.stood):
         return 0
     with transaction.atomic():
         guard(hold)
@@ -85,14 +87,16 @@ def observe(hold: Hold, cluster_id: int, seen: Seen, *, now: datetime) -> int:
         launches.close(launches.settled(cluster_id, now=now))
         if changes.told:
             tell(cluster_id, changes.told, now=now)
-        _accrue(cluster_id, paid_before, _rate([*known, *changes.made]), now)
+        _accrue(cluster_id, before, rate_of([*known, *changes.made], beside), now)
+        if beside != seen.stood:
+            Cluster.objects.filter(pk=cluster_id).update(usd_beside=beside)
         _forget(cluster_id, now)
     return changes.joined
 
 
 _FIELDS: Final = [
     *COPIED, "state", "state_since", "joined_at", "heard_at", "jobs_running", "gone_at",
-    "usd_per_hour", "problem",
+    "usd_per_hour", "usd_stopped", "problem",
 ]  # fmt: skip
 
 
@@ -105,9 +109,9 @@ def _compared(cluster_id: int, known: list[ClusterNode], seen: Seen, now: dateti
         node = rows.get(machine.id)
         is_new = node is None
         if node is None:
-            node = _new(cluster_id, machine, seen, now)
+            node = _new(cluster_id, machine, now)
             changes.made.append(node)
-        is_changed = _copy(node, machine, now)
+        is_changed = _copy(node, machine, now) | _price(node, seen.tariff)
         if seen.pool is not None or (node.role == Role.MASTER and seen.master_answers):
             was = node.joined_at
             is_changed |= _heard(node, inside.get(node.private_address), seen, now)
@@ -129,14 +133,10 @@ def _compared(cluster_id: int, known: list[ClusterNode], seen: Seen, now: dateti
     return changes
 
 
-def _new(cluster_id: int, machine: Machine, seen: Seen, now: datetime) -> ClusterNode:
-    price = costs.of_machine(
-        seen.table, seen.blueprint.region, machine.machine_type, spot=machine.spot,
-        disk_gib=seen.blueprint.disk_gib,
-    )  # fmt: skip
+def _new(cluster_id: int, machine: Machine, now: datetime) -> ClusterNode:
     node = ClusterNode(
         cluster_id=cluster_id, cloud_id=machine.id, role=machine.role.value,
-        launched_at=machine.launched_at or now, usd_per_hour=price,
+        launched_at=machine.launched_at or now,
     )  # fmt: skip
     node.token = machine.launch  # type: ignore[attr-defined]
     return node
@@ -177,6 +177,15 @@ def _copy(node: ClusterNode, machine: Machine, now: datetime) -> bool:
     return is_changed
 
 
+def _price(node: ClusterNode, tariff: Tariff) -> bool:
+    """What it costs by the prices of now; whether that is something else than before."""
+    before = (node.usd_per_hour, node.usd_stopped)
+    role = Role(node.role)
+    node.usd_per_hour = tariff.machine(role, node.machine_type, spot=node.spot)
+    node.usd_stopped = tariff.with_it(role, is_stopped=True)
+    return before != (node.usd_per_hour, node.usd_stopped)
+
+
 def _heard(node: ClusterNode, inside: PoolNode | None, seen: Seen, now: datetime) -> bool:
     before = (node.joined_at, node.heard_at, node.jobs_running)
     if node.role == Role.MASTER:
@@ -203,26 +212,23 @@ def _lost(node: ClusterNode, now: datetime) -> list[Told]:
     return [Told("machine", f"{what} is gone{why}{taken}")]
 
 
-def _rate(nodes: Iterable[ClusterNode]) -> Decimal:
-    paid = [each for each in nodes if each.gone_at is None and MachineState(each.state).is_paid]
-    return sum((each.usd_per_hour or Decimal(0) for each in paid), Decimal(0))
+def rate_of(nodes: Iterable[ClusterNode], beside: Decimal | None) -> Decimal:
+    """What a cluster costs now, US$ per hour, as far as prices are known.
 
-
-def rate_of(nodes: Iterable[ClusterNode]) -> Decimal:
-    """What machines cost now, US$ per hour, as far as their prices are known."""
-    return _rate(nodes)
+    Args:
+        nodes: Its machines; one that does not run costs what it has with it.
+        beside: What stands beside them.
+    """
+    here = [each for each in nodes if each.gone_at is None]
+    paid = [
+        each.usd_per_hour if MachineState(each.state).is_paid else each.usd_stopped for each in here
+    ]
+    return sum((each or NOTHING for each in paid), beside or NOTHING)
 
 
 def cost_now(row: Cluster, nodes: Iterable[ClusterNode], now: datetime) -> Decimal:
     """What a cluster has cost until now, US$."""
-    return row.cost + _since(row.cost_at, _rate(nodes), now)
-
-
-def _since(at: datetime | None, rate: Decimal, now: datetime) -> Decimal:
-    if at is None or now <= at:
-        return Decimal(0)
-    hours = Decimal((now - at).total_seconds()) / 3600
-    return (rate * hours).quantize(MONEY)
+    return row.cost + since(row.cost_at, rate_of(nodes, row.usd_beside), now)
 
 
 def _accrue(cluster_id: int, before: Decimal, after: Decimal, now: datetime) -> None:
@@ -230,7 +236,7 @@ def _accrue(cluster_id: int, before: Decimal, after: Decimal, now: datetime) -> 
     row = Cluster.objects.only("cost", "cost_at").get(pk=cluster_id)
     if before == after and row.cost_at is not None:
         return
-    added = _since(row.cost_at, before, now)
+    added = since(row.cost_at, before, now)
     Cluster.objects.filter(pk=cluster_id).update(cost=F("cost") + added, cost_at=now)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, Final
 
 from oceanid.engines.pools import PoolLook
 from oceanid.models import ClusterNode
 from oceanid.services import cluster_scheduler, cluster_state, launches
 from oceanid.services.cluster_state import ClusterGone
+from oceanid.services.machines import cost_now, rate_of
 from oceanid.states import ClusterState, ClusterWanted, MachineState, Role
 from oceanid.supervisor.cluster_desk import Desk
 from oceanid.supervisor.cluster_orders import Orders
@@ -126,6 +128,10 @@ class Endings:
         left = [node for node in desk.facts.nodes if node.role == Role.WORKER]
         return not left and not orders.coming(Role.WORKER) and not orders.coming(Role.MASTER)
 
+    def _spent(self) -> Decimal:
+        facts = self.desk.facts
+        return cost_now(facts.row, facts.nodes, self.desk.now)
+
     def _nothing_can_run(self, master: ClusterNode | None, look: PoolLook | None) -> bool:
         if self.desk.facts.row.force or master is None or master.joined_at is None:
             return True
@@ -143,7 +149,13 @@ class Endings:
         message = ""
         if is_over and row.wanted == ClusterWanted.RUN:
             message = f"No job for {row.idle_minutes} minutes: it starts when one comes."
-        elif is_over and row.budget is not None and row.cost >= row.budget:
+        elif is_over and row.budget is not None and self._spent() >= row.budget:
             message = f"Its budget of US$ {row.budget} is used up."
-        hint = "Raise the budget, then start it." if message.startswith("Its budget") else ""
+        hint = ""
+        if message.startswith("Its budget"):
+            left = rate_of(self.desk.facts.nodes, row.usd_beside)
+            hint = "Raise the budget, then start it." + (
+                f" What is left of it costs US$ {left:.3f} an hour until it is deleted."
+                if left else ""
+            )  # fmt: skip
         await self.desk.say(state=state, message=message, hint=hint, steps=steps)

@@ -15,9 +15,8 @@ from oceanid.supervisor.cluster_desk import Desk, Trouble
 from oceanid.supervisor.cluster_keys import Keys
 from oceanid.supervisor.cluster_orders import Orders
 from oceanid.supervisor.cluster_pool import PoolDoor
+from oceanid.supervisor.cluster_sizing import RAISE
 from oceanid.supervisor.cluster_workers import Workers
-
-RAISE = "Raise the limit, take smaller machines, or load newer prices."
 
 
 @dataclass(frozen=True, slots=True)

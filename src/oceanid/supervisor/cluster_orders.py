@@ -25,14 +25,18 @@ class Orders:
 
     def coming(self, role: Role) -> int:
         """How many machines are ordered and have not been seen yet."""
+        return sum(count for _, count in self.unseen(role))
+
+    def unseen(self, role: Role) -> list[tuple[ClusterLaunch, int]]:
+        """The orders of which machines have not been seen yet, and how many."""
         seen: dict[int | None, int] = {}
         for node in self.desk.facts.nodes:
             seen[node.launch_id] = seen.get(node.launch_id, 0) + 1
-        count = 0
+        found = []
         for order in self.open(role):
             promised = order.count if order.got is None else order.got
-            count += max(0, promised - seen.get(order.pk, 0))
-        return count
+            found.append((order, max(0, promised - seen.get(order.pk, 0))))
+        return found
 
     def why_not(self) -> Trouble | None:
         """Why no order is given now; None when one may be."""

@@ -13,7 +13,6 @@ from oceanid.engines.pools import PoolLook
 from oceanid.errors import OceanidError
 from oceanid.models import ClusterNode
 from oceanid.services import cluster_scheduler, cluster_state, machines
-from oceanid.services.cluster_plan import rates
 from oceanid.services.cluster_state import ClusterGone, Told
 from oceanid.services.cluster_values import effective, reached_from, unreachable
 from oceanid.services.outbox import ClusterNews
@@ -22,9 +21,9 @@ from oceanid.states import ClusterState, ClusterWanted, MachineState, Role
 from oceanid.supervisor.cluster_desk import Desk, Trouble
 from oceanid.supervisor.cluster_endings import Endings
 from oceanid.supervisor.cluster_keys import Keys, keys_of
-from oceanid.supervisor.cluster_master import RAISE, Master, Mastery, own_master
+from oceanid.supervisor.cluster_master import Master, Mastery, own_master
 from oceanid.supervisor.cluster_pool import PoolDoor
-from oceanid.supervisor.cluster_sizing import Size, capped, wanted_size
+from oceanid.supervisor.cluster_sizing import RAISE, Size, capped, wanted_size
 from oceanid.supervisor.cluster_steps import making, run_state
 from oceanid.supervisor.cluster_workers import Workers
 
@@ -207,8 +206,9 @@ class Round:
             await self.door.close()
             desk.memory.away_since = None
         seen = machines.Seen(
-            found.machines, self._lost(found), look, look is not None, blueprint, desk.facts.table
-        )
+            found.machines, self._lost(found), look, look is not None,
+            desk.facts.tariff(blueprint), self._stands(found), desk.facts.row.usd_beside,
+        )  # fmt: skip
         joined = await desk.db(machines.observe, desk.hold, desk.cluster_id, seen, now=desk.now)
         await desk.read()
         if joined and desk.facts.row.failures:
@@ -222,6 +222,12 @@ class Round:
             and node.cloud_id in {each.id for each in found.machines}
         )  # fmt: skip
         return Sight(nodes.get(own), look, strangers)
+
+    def _stands(self, found: Inventory) -> bool:
+        """Whether there is anything of it: what it stands on costs from its first part on."""
+        if found.is_standing is not None:
+            return found.is_standing
+        return bool(found.machines or self.desk.notes.get(PASSED) or self.desk.notes.get(GROUND))
 
     def _lost(self, found: Inventory) -> frozenset[str]:
         """Known machines that are gone: those that were to end at once, others at the second look
@@ -314,8 +320,7 @@ class Round:
             workers=frozenset(node.private_address for node in workers),
             now=desk.now, for_s=desk.settings.damping_minutes * 60,
         )  # fmt: skip
-        cost = rates(desk.facts.cloud, blueprint, desk.facts.table, spot=row.spot)
-        size = capped(row, wanted, cost)
+        size = capped(row, wanted, desk.facts.tariff(blueprint, spot=row.spot))
         if row.max_size is not None and row.target != size.total:
             before = row.target or row.size
             how = "grows" if size.total > before else "shrinks"

@@ -9,7 +9,9 @@ from math import ceil, floor
 
 from oceanid.engines.pools import PoolLook
 from oceanid.models import Cluster
-from oceanid.services.cluster_plan import Rates
+from oceanid.services.costs import Tariff
+
+RAISE = "Raise the limit, take smaller machines, or load newer prices."
 
 
 @dataclass(slots=True)
@@ -93,13 +95,13 @@ def wanted_size(
     return damping.damped(asked, present, now=now, for_s=for_s)
 
 
-def capped(row: Cluster, total: int, rates: Rates) -> Size:
+def capped(row: Cluster, total: int, tariff: Tariff) -> Size:
     """The size within the hourly limit; without a price nothing may run under a limit."""
     limit = row.hourly_limit
     if limit is None:
         return Size(total)
-    alone = rates.of(0)
-    if alone is None or (total > 1 and rates.worker is None):
+    alone, each = tariff.of(0), tariff.each
+    if alone is None or (total > 1 and each is None):
         return Size(
             1,
             "There is an hourly limit, and the price of these machines is not known.",
@@ -107,18 +109,16 @@ def capped(row: Cluster, total: int, rates: Rates) -> Size:
         )
     if alone > limit:
         return Size(1, f"The master alone costs more than the limit of US$ {limit} an hour.", False)
-    each = (rates.worker or Decimal(0)) + (rates.disk or Decimal(0))
-    most = total if each == 0 else 1 + floor((limit - alone) / each)
+    most = total if not each else 1 + floor((limit - alone) / each)
     if most >= total:
         return Size(total)
     return Size(most, f"The hourly limit of US$ {limit} allows {most} of {total} machines.")
 
 
-def affordable(limit: Decimal, spent: Decimal, price: Rates, count: int) -> int:
+def affordable(limit: Decimal, spent: Decimal, each: Decimal | None, count: int) -> int:
     """How many of so many workers the hourly limit still allows; none without a price."""
-    if price.worker is None:
+    if each is None:
         return 0
-    each = price.worker + (price.disk or Decimal(0))
     return count if each == 0 else max(0, min(count, floor((limit - spent) / each)))
 
 

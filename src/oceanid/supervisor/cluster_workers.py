@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
+from oceanid.clouds.specs import Blueprint
 from oceanid.clouds.userdata.plans import WorkerPlan
 from oceanid.engines.pools import PoolLook, PoolNode
 from oceanid.errors import CloudError, EngineError
 from oceanid.models import ClusterNode
-from oceanid.services.cluster_plan import rates
+from oceanid.services.costs import NOTHING
 from oceanid.services.machines import MOST_CONSOLE, rate_of
 from oceanid.states import MachineState, Role
 from oceanid.supervisor.cluster_desk import Desk, Trouble
 from oceanid.supervisor.cluster_orders import Orders
 from oceanid.supervisor.cluster_pool import PoolDoor
-from oceanid.supervisor.cluster_sizing import affordable
+from oceanid.supervisor.cluster_sizing import RAISE, affordable
 
 MOST_CONSOLES = 3
 """Of how many machines that failed together the console is read: the calls must not grow."""
@@ -193,18 +195,29 @@ class Workers:
         desk = self.desk
         row, blueprint = desk.facts.row, desk.facts.blueprint
         offer = self.orders.offer(Role.WORKER)
-        if row.hourly_limit is not None and blueprint is not None and row.spot and not offer.spot:
-            # What could be paid as spot machines may be too dear on demand.
-            price = rates(desk.facts.cloud, blueprint, desk.facts.table, spot=False)
-            count = affordable(row.hourly_limit, rate_of(desk.facts.nodes), price, count)
+        if row.hourly_limit is not None and blueprint is not None:
+            # Some may be spot machines and others not, so what there is tells what is left.
+            each = desk.facts.tariff(blueprint, spot=offer.spot).each
+            count = affordable(row.hourly_limit, self._spent(blueprint), each, count)
             if not count:
-                return Trouble("On demand, workers would cost more than the hourly limit.")
+                how = "More" if offer.spot or not row.spot else "On demand,"
+                return Trouble(f"{how} workers would cost more than the hourly limit.", RAISE)
         try:
             token = await self.door.token(desk.settings.token_days)
         except EngineError as problem:
             return Trouble.of(problem)
         plan = WorkerPlan(desk.facts.row.name, master.private_address, token, offer.spot)
         return await self.orders.new(Role.WORKER, count, plan)
+
+    def _spent(self, blueprint: Blueprint) -> Decimal:
+        """What all costs by the hour that stays, and that is ordered and has not been seen."""
+        facts = self.desk.facts
+        stays = [node for node in facts.nodes if node.ended_at is None]
+        spent = rate_of(stays, facts.row.usd_beside)
+        for order, count in self.orders.unseen(Role.WORKER):
+            each = facts.tariff(blueprint, spot=order.spot).each
+            spent += count * (each or NOTHING)
+        return spent
 
     async def keep_console(self, nodes: Sequence[ClusterNode]) -> None:
         """Keep the last of what some of these wrote to their consoles, before they end."""

@@ -13,7 +13,8 @@ from django.utils.translation import ngettext
 
 from oceanid.clouds.prices import Prices
 from oceanid.models import Cluster, ClusterNode
-from oceanid.services import cluster_page
+from oceanid.services import cluster_costs, cluster_page
+from oceanid.services.cluster_costs import CostPart
 from oceanid.services.cluster_plan import PlanLine
 from oceanid.services.telling_clusters import RIGHTS
 from oceanid.supervisor import messages
@@ -70,7 +71,7 @@ def prices_told(table: Prices | None, cloud: str = "") -> SafeString:
 @register.filter
 def cluster_usd(cluster: Cluster) -> SafeString:
     """What a cluster of :func:`cluster_page.with_figures` costs per hour at the moment."""
-    return usd(cluster_page.usd_of(cluster))
+    return usd(cluster_costs.usd_of(cluster))
 
 
 @register.filter
@@ -81,13 +82,14 @@ def cluster_path(cluster: Cluster, user: Any) -> str:
 
 
 @register.filter
-def plan_words(line: PlanLine) -> str:
-    """What becomes of a thing, in words."""
+def plan_words(line: PlanLine | CostPart) -> str:
+    """A thing that is made or costs, in words."""
     things: dict[str, Any] = {
         "master": ngettext("the master", "%(n)d masters", line.count),
         "worker": ngettext("1 worker", "%(n)d workers", line.count),
         "disk": ngettext("1 disk", "%(n)d disks", line.count),
-        "address": _("a public address"),
+        "address": ngettext("a public address", "%(n)d public addresses", line.count),
+        "gateway": ngettext("the NAT gateway", "%(n)d NAT gateways", line.count),
         "rest": _("network, firewall, key and templates"),
     }
     return str(things.get(line.what, line.what)) % {"n": line.count}

@@ -240,7 +240,7 @@ def test_a_plan_tells_what_comes_and_goes_and_what_it_costs(
     assert ("end", "worker", 3) in [(line.verb, line.what, line.count) for line in down.lines]
     stop = clusters.plan(cluster, wanted=ClusterWanted.STOP)
     assert [(line.verb, line.what, line.count) for line in stop.lines] == [
-        ("stop", "master", 1), ("end", "worker", 3),
+        ("stop", "master", 1), ("end", "worker", 3), ("keep", "disk", 1),
     ]  # fmt: skip
     assert stop.usd_after is not None and down.usd_after is not None
     assert 0 < stop.usd_after < down.usd_after

@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from oceanid.clouds.amazon import account, dismantle, findings, ground, machines, preflight, survey
+from oceanid.clouds.amazon import (
+    account,
+    dismantle,
+    findings,
+    ground,
+    machines,
+    networks,
+    preflight,
+    survey,
+)
 from oceanid.clouds.amazon.session import Session
 from oceanid.clouds.base import Cloud, Problems
 from oceanid.clouds.looking import looked
 from oceanid.clouds.specs import (
     AccountSpec,
+    Beside,
     Blueprint,
     Claim,
     ClusterSpec,
@@ -54,6 +64,19 @@ class AmazonCloud(Cloud):
     def cluster_problems(cls, wanted: ClusterSpec) -> Problems:
         """Formats of images, types, region, zones and network."""
         return account.cluster_problems(wanted)
+
+    @classmethod
+    def beside(cls, blueprint: Blueprint, config: Mapping[str, Any]) -> Beside:
+        """A public address for each machine that gets out by the internet gateway only.
+
+        It goes back when the machine stops (EC2 user guide, "EC2 instance IP addressing"), and
+        costs as long as it is there (VPC user guide, "Pricing for VPC": public IPv4 addresses).
+        """
+        has = blueprint.more.get("way_out", networks.GATEWAY) == networks.GATEWAY
+        unsure = ""
+        if blueprint.network and "way_out" not in blueprint.more:
+            unsure = "Whether machines get public addresses is known once the network was seen."
+        return Beside(master_address=has, worker_address=has, keeps_address=False, unsure=unsure)
 
     @classmethod
     def ssh_key(cls, config: Mapping[str, Any], secrets: Mapping[str, str]) -> KeyFile | None:

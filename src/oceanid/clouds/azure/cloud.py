@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from uuid import UUID
 
-from oceanid.clouds.azure import values
+from oceanid.clouds.azure import costing, values
 from oceanid.clouds.azure.checking import look_at_account
 from oceanid.clouds.azure.dismantling import dismantled
 from oceanid.clouds.azure.ending import started, stopped, terminated
@@ -22,6 +22,7 @@ from oceanid.clouds.keyfiles import public_half
 from oceanid.clouds.looking import looked as account_looked
 from oceanid.clouds.specs import (
     AccountSpec,
+    Beside,
     Blueprint,
     Claim,
     ClusterSpec,
@@ -69,6 +70,11 @@ class AzureCloud(Cloud):
     def cluster_problems(cls, wanted: ClusterSpec) -> Problems:
         """Formats of images, sizes, region, zones, network and group."""
         return values.cluster_problems(wanted)
+
+    @classmethod
+    def beside(cls, blueprint: Blueprint, config: Mapping[str, Any]) -> Beside:
+        """The NAT gateway of a network of its own, addresses, and disks as they are charged."""
+        return costing.beside(blueprint, config)
 
     @classmethod
     def ssh_key(cls, config: Mapping[str, Any], secrets: Mapping[str, str]) -> KeyFile | None:

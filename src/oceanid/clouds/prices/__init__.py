@@ -1,4 +1,4 @@
-"""What machines, disks and addresses cost by the hour: dated tables, shipped or loaded.
+"""What machines, disks, addresses and gateways cost by the hour: dated tables, shipped or loaded.
 
 A table is a JSON object::
 
@@ -7,6 +7,8 @@ A table is a JSON object::
      "regions": {"eu-central-1": {"disk_gib_month": 0.0952, "address_hour": 0.005,
                  "machines": {"t3.small": 0.024, "m7a.large": [0.13886, 0.05]}}}}
 
+A region may also tell ``gateway_hour`` and ``gateway_gb``: what a NAT gateway costs for an hour and
+for each GB that goes through it. What a region does not tell is not known, never nothing.
 A machine has its price on demand, or a list of that and of a typical spot price. Where the second
 is missing, ``spot_share`` of the first is taken as typical; without a share it is not known.
 """
@@ -32,6 +34,8 @@ HOURS_A_MONTH: Final = Decimal(730)
 """What both clouds count a month as."""
 
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+EXTRAS: Final = ("disk_gib_month", "address_hour", "gateway_hour", "gateway_gb")
+"""What a region tells beside its machines."""
 MOST_BYTES: Final = 4 * 1024 * 1024
 MOST_USD: Final = Decimal(10_000)
 HINT: Final = "Begin with what “oceanid clusters prices --export CLOUD” writes, and change figures."
@@ -46,12 +50,16 @@ class RegionPrices:
         spot: Per hour as spot machines, by type, where that is known by itself.
         disk_gib_month: A GiB of disk for a month; None when not known.
         address_hour: A public address for an hour; None when not known.
+        gateway_hour: A NAT gateway for an hour; None when not known.
+        gateway_gb: A GB through a NAT gateway; None when not known.
     """
 
     machines: Mapping[str, Decimal]
     spot: Mapping[str, Decimal] = field(default_factory=dict)
     disk_gib_month: Decimal | None = None
     address_hour: Decimal | None = None
+    gateway_hour: Decimal | None = None
+    gateway_gb: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +115,16 @@ class Prices:
         """What a public address costs, US$ per hour; None when that is not known."""
         here = self.regions.get(region)
         return None if here is None else here.address_hour
+
+    def gateway(self, region: str) -> Decimal | None:
+        """What a NAT gateway costs, US$ per hour; None when that is not known."""
+        here = self.regions.get(region)
+        return None if here is None else here.gateway_hour
+
+    def through_gateway(self, region: str) -> Decimal | None:
+        """What a GB through a NAT gateway costs, US$; None when that is not known."""
+        here = self.regions.get(region)
+        return None if here is None else here.gateway_gb
 
 
 def lookup(
@@ -187,10 +205,8 @@ def _region_data(here: RegionPrices) -> dict[str, Any]:
             for kind, price in here.machines.items()
         }
     }
-    for key, value in (
-        ("disk_gib_month", here.disk_gib_month),
-        ("address_hour", here.address_hour),
-    ):
+    for key in EXTRAS:
+        value: Decimal | None = getattr(here, key)
         if value is not None:
             found[key] = float(value)
     return found
@@ -235,14 +251,14 @@ def _region(data: Any, name: str) -> RegionPrices:
         machines[_name(kind)] = _number(prices[0], place)
         if len(prices) == 2:
             spot[kind] = _number(prices[1], place)
-    unknown = sorted(set(here) - {"machines", "disk_gib_month", "address_hour"})
+    unknown = sorted(set(here) - {"machines", *EXTRAS})
     if unknown:
         raise InvalidValue(f"“regions.{name}” has an unknown entry “{unknown[0]}”.", hint=HINT)
     rest = {
         key: None if here.get(key) is None else _number(here[key], f"regions.{name}.{key}")
-        for key in ("disk_gib_month", "address_hour")
+        for key in EXTRAS
     }
-    return RegionPrices(machines, spot, rest["disk_gib_month"], rest["address_hour"])
+    return RegionPrices(machines, spot, **rest)
 
 
 def _name(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -51,6 +52,24 @@ class CloudContract:
             assert found.master_type and found.node_type
             assert found.node_shape.cpus >= 1 and found.node_shape.memory_mib >= 256
             assert stage.remains() == [], "resolve() makes nothing"
+
+        self.run(tmp_path, scenario)
+
+    def test_what_costs_beside_machines_is_told_as_it_will_be(self, tmp_path: Path) -> None:
+        async def scenario(stage: Stage) -> None:
+            actor = Actor(stage)
+            config = actor.cloud.account.config
+            blueprint = (await actor.claimed()).blueprint
+            asked = stage.calls()
+            told = actor.cloud.beside(blueprint, config)
+            likely = actor.cloud.beside(replace(blueprint, more={}), config)
+            assert stage.calls() == asked, "beside() asks nothing"
+            for each in (told, likely):
+                assert each.gateways >= 0 and each.addresses >= 0
+                assert each.disk_gib is None or each.disk_gib >= blueprint.disk_gib
+            assert likely == told, "a plan tells it before the cloud was asked"
+            for machine in await actor.running(1):
+                assert bool(machine.public_address) == told.has_address(machine.role), machine
 
         self.run(tmp_path, scenario)
 

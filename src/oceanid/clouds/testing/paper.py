@@ -12,6 +12,7 @@ from uuid import UUID
 from oceanid.clouds.base import Cloud, Problems
 from oceanid.clouds.specs import (
     AccountSpec,
+    Beside,
     Blueprint,
     Claim,
     ClusterSpec,
@@ -58,6 +59,12 @@ class PaperCloud(Cloud):
             if value and not re.fullmatch(r"[a-z]+", value):
                 found[name] = InvalidValue("This is not a type.", hint="Small letters only.")
         return found
+
+    @classmethod
+    def beside(cls, blueprint: Blueprint, config: Mapping[str, Any]) -> Beside:
+        """As of most clouds; as many NAT gateways as the account's option ``gateways`` says."""
+        gateways = int(config.get("gateways") or 0)
+        return Beside(gateways=gateways, addresses=gateways)
 
     def scheduler_options(self) -> Mapping[str, Any]:
         """Where the paper is."""
