@@ -79,7 +79,7 @@ def shown(cluster: Cluster, *, as_json: bool) -> None:
                 escape(node.name or node.cloud_id), str(node.get_role_display()),
                 f"{node.get_state_display()}{problem}", escape(node.machine_type),
                 escape(node.public_address or node.private_address), str(node.jobs_running),
-                usd(node.usd_per_hour).removeprefix("US$ "),
+                "–" if node.gone_at else usd(cluster_costs.of_node(node)).removeprefix("US$ "),
             )  # fmt: skip
         screen.print(table)
         if page.more_nodes:
@@ -163,8 +163,7 @@ def described(page: cluster_page.ClusterPage) -> dict[str, Any]:
                 "spot": node.spot, "public_address": node.public_address,
                 "private_address": node.private_address, "jobs_running": node.jobs_running,
                 "launched_at": node.launched_at, "gone_at": node.gone_at,
-                "usd_per_hour": node.usd_per_hour, "usd_stopped": node.usd_stopped,
-                "problem": node.problem,
+                "usd_per_hour": cluster_costs.of_node(node), "problem": node.problem,
             }
             for node in page.nodes
         ],

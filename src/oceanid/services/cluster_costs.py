@@ -153,6 +153,13 @@ def so_far(cluster: Any, *, now: datetime | None = None) -> Decimal:
     return spent
 
 
+def of_node(node: ClusterNode) -> Decimal | None:
+    """What a machine costs per hour at the moment; None when it is not known."""
+    if node.gone_at is not None:
+        return NOTHING
+    return node.usd_per_hour if MachineState(node.state).is_paid else node.usd_stopped
+
+
 def _rate(cluster: Any) -> Decimal:
     parts = (cluster.usd_running, cluster.usd_still, cluster.usd_beside)
     return sum((each for each in parts if each is not None), NOTHING)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any, Final
 
 from django.db.models import (
@@ -34,6 +35,7 @@ from oceanid.states import ClusterState, ClusterWanted, MachineState, Role
 MOST_NODES: Final = 100
 MOST_EVENTS: Final = 30
 RECENTLY: Final = timedelta(minutes=30)
+CENT, TENTH_OF_CENT = Decimal("0.01"), Decimal("0.001")
 TROUBLED: Final = frozenset({ClusterState.DEGRADED.value, ClusterState.FAILED.value})
 CALM: Final = {
     ClusterWanted.PREPARED.value: ClusterState.PREPARED.value,
@@ -146,22 +148,30 @@ def mark(key: int) -> str:
     nodes = ClusterNode.objects.filter(cluster=OuterRef("pk")).order_by().values("cluster")
     events = ClusterEvent.objects.filter(cluster=OuterRef("pk")).order_by().values("cluster")
     row = (
-        Cluster.objects.filter(pk=key)
+        cluster_costs.with_costs(Cluster.objects.filter(pk=key))
         .order_by()
-        .values_list(
-            "state", "wanted", "force", "size", "target", "looked_at", "cost", "usd_beside",
-            "message", "steps",
+        .annotate(
+            heard=Subquery(nodes.annotate(each=Max("heard_at")).values("each")),
+            moved=Subquery(nodes.annotate(each=Max("state_since")).values("each")),
+            running=Subquery(nodes.annotate(each=Sum("jobs_running")).values("each")),
+            known=Subquery(nodes.annotate(each=Count("pk")).values("each")),
+            event=Subquery(events.annotate(each=Max("pk")).values("each")),
+        )
+        .values(
+            "state", "wanted", "force", "size", "target", "looked_at", "cost", "cost_at",
+            "usd_beside", "usd_running", "usd_still", "unpriced", "message", "steps",
             "idle_since", "failures", "preflight_wanted_at", "preflighted_at",
             "repair_wanted_at", "min_size", "max_size", "budget", "hourly_limit", "scheduler_id",
-            Subquery(nodes.annotate(each=Max("heard_at")).values("each")),
-            Subquery(nodes.annotate(each=Max("state_since")).values("each")),
-            Subquery(nodes.annotate(each=Sum("jobs_running")).values("each")),
-            Subquery(nodes.annotate(each=Count("pk")).values("each")),
-            Subquery(events.annotate(each=Max("pk")).values("each")),
+            "heard", "moved", "running", "known", "event",
         )
         .first()
     )  # fmt: skip
-    return "" if row is None else hashlib.sha256(repr(row).encode()).hexdigest()[:24]
+    if row is None:
+        return ""
+    # What it has cost goes on while nothing else changes: as soon as another figure is shown.
+    spent = cluster_costs.so_far(SimpleNamespace(**row))
+    shown = (*row.values(), spent.quantize(TENTH_OF_CENT if spent < 1 else CENT))
+    return hashlib.sha256(repr(shown).encode()).hexdigest()[:24]
 
 
 def with_figures(clusters: QuerySet[Cluster]) -> QuerySet[Cluster]:

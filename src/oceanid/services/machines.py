@@ -219,10 +219,10 @@ def rate_of(nodes: Iterable[ClusterNode], beside: Decimal | None) -> Decimal:
         nodes: Its machines; one that does not run costs what it has with it.
         beside: What stands beside them.
     """
-    here = [each for each in nodes if each.gone_at is None]
-    paid = [
+    here = (each for each in nodes if each.gone_at is None)
+    paid = (
         each.usd_per_hour if MachineState(each.state).is_paid else each.usd_stopped for each in here
-    ]
+    )
     return sum((each or NOTHING for each in paid), beside or NOTHING)
 
 

@@ -110,7 +110,8 @@ class Endings:
         alive = desk.alive(Role.WORKER)
         if self._nothing_can_run(master, look):
             if alive:
-                await desk.end(alive, f"{len(alive)} workers end.")
+                how_many = "1 worker ends." if len(alive) == 1 else f"{len(alive)} workers end."
+                await desk.end(alive, how_many)
         elif look is not None:
             workers = Workers(desk, self.door, look)
             await self.door.let_master_work(False)

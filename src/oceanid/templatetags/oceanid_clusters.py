@@ -51,6 +51,14 @@ def usd(amount: Decimal | None) -> SafeString:
     return format_html('<span class="o-num">US$&nbsp;{}</span>', f"{shown:,}")
 
 
+@register.filter
+def node_usd(node: ClusterNode) -> SafeString:
+    """What a machine costs per hour at the moment; one that is gone costs nothing any more."""
+    if node.gone_at is not None:
+        return SafeString("–")
+    return usd(cluster_costs.of_node(node))
+
+
 @register.simple_tag
 def prices_told(table: Prices | None, cloud: str = "") -> SafeString:
     """Of when the prices are by which a page reckons; a warning when that is long ago."""

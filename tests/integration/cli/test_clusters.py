@@ -84,7 +84,9 @@ def test_the_list_and_one_of_them(run: Run, alps: Cluster) -> None:
     assert (row["name"], row["machines"], row["usd_per_hour"]) == ("alps", 3, 0.75)
     text = run("show", "alps").stdout
     assert "3 jobs running" in text and "alps-2" in text and "US$ 1.50 so far" in text
+    assert "3 disks" in text and "together" in text
     found = told(run("show", "Ours/alps", "--json"))
+    assert [part["what"] for part in found["costs"]][-2:] == ["disk", "address"]
     assert [node["jobs_running"] for node in found["nodes"]] == [0, 1, 2]
     assert found["prices"]["is_old"] is True
 

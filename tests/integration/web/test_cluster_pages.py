@@ -212,6 +212,44 @@ def test_an_unknown_price_is_said_to_be_unknown(boss: Client, running: Cluster) 
     assert "price not known" in shown(boss.get(CLUSTERS))
 
 
+def test_the_page_tells_by_its_parts_what_it_costs_and_has_cost_up_to_now(
+    boss: Client, running: Cluster
+) -> None:
+    ClusterNode.objects.filter(name="broken").delete()
+    ClusterNode.objects.filter(name="idle").update(state="STO", usd_stopped=Decimal("0.25"))
+    ten_hours_ago = timezone.now() - timedelta(hours=10)
+    Cluster.objects.update(cost_at=ten_hours_ago, usd_beside=Decimal("0.125"))
+    text = shown(boss.get(page(running)))
+    costs = text[text.index('id="cl-costs"') : text.index('id="cl-nodes"')]
+    for part in ("the master", "2 workers", "4 disks", "3 public addresses", "30 GiB"):
+        assert part in costs, part
+    assert "US$&nbsp;1.88" in costs, "three that run, the rest of one, and what stands beside"
+    figures = text[text.index('id="cl-figures"') : text.index('id="cl-steps"')]
+    assert "US$&nbsp;22.25" in figures, "3.50 were written down ten hours ago"
+    assert "US$&nbsp;0.250" in text[text.index(">idle<") :], "it does not run"
+    assert "US$&nbsp;1.88" in shown(boss.get(CLUSTERS))
+
+
+def test_a_page_that_is_open_hears_what_it_has_cost_since(boss: Client, running: Cluster) -> None:
+    Cluster.objects.update(cost_at=timezone.now() + timedelta(hours=1))
+    live = page(running, "live")
+    tag = boss.get(live)["ETag"]
+    assert boss.get(live, headers={"If-None-Match": tag}).status_code == 304
+    Cluster.objects.update(cost_at=timezone.now() - timedelta(minutes=6))
+    fresh = boss.get(live, headers={"If-None-Match": tag})
+    assert fresh.status_code == 200 and "US$&nbsp;3.70" in shown(fresh)
+
+
+def test_what_is_not_in_the_prices_is_named(boss: Client, running: Cluster) -> None:
+    given = {"format": 1, "cloud": "amazon", "dated": "2026-01-02", "regions": {
+        "eu-central-1": {"disk_gib_month": 0.1, "machines": {"c7a.2xlarge": 1}}}}  # fmt: skip
+    file = SimpleUploadedFile("p.json", json.dumps(given).encode())
+    boss.post(PRICES, {"do": "load", "file": file})
+    text = shown(boss.get(page(running)))
+    costs = text[text.index('id="cl-costs"') : text.index('id="cl-nodes"')]
+    assert "does not tell it: public addresses" in costs and "price not known" in costs
+
+
 def test_old_prices_are_warned_of_and_fresh_ones_are_not(
     boss: Client, running: Cluster, administrator: User
 ) -> None:
