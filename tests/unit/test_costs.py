@@ -131,6 +131,13 @@ def test_amazon_gives_every_machine_an_address_unless_the_network_has_a_way_out(
     assert costs.tariff("amazon", {}, named, shipped("amazon")).beside.unsure
 
 
+def test_burstable_types_are_said_to_cost_more_when_they_are_busy() -> None:
+    told = costs.tariff("amazon", {}, AMAZON, shipped("amazon")).beside.varies
+    assert told.startswith("t3.small:") and "busy" in told
+    steady = replace(AMAZON, master_type="c7a.large", node_type="m7a.large")
+    assert costs.tariff("amazon", {}, steady, shipped("amazon")).beside.varies == ""
+
+
 def test_what_was_spent_since() -> None:
     at = datetime(2026, 1, 1, tzinfo=UTC)
     assert costs.since(at, Decimal("0.5"), at + timedelta(minutes=90)) == Decimal("0.75")

@@ -130,6 +130,7 @@ class Beside:
         gateways: How many NAT gateways stand as long as the cluster does.
         addresses: How many public addresses of no machine stand as long as it does.
         unsure: What of this is only known once its cloud was asked, a sentence; "" for nothing.
+        varies: What may cost more than a table of prices can tell, a sentence; "" for nothing.
     """
 
     disk_gib: int | None = None
@@ -139,6 +140,7 @@ class Beside:
     gateways: int = 0
     addresses: int = 0
     unsure: str = ""
+    varies: str = ""
 
     def has_address(self, role: Role, *, is_stopped: bool = False) -> bool:
         """Whether a machine pays for a public address."""
@@ -259,6 +261,8 @@ class Machine:
         spot: Whether the cloud may take it back.
         launched_at: When, aware.
         reason: Why it stopped or failed, in the cloud's words.
+        still_paid: Whether it costs as if it ran although it is stopped, until
+            :meth:`Cloud.stop` is asked for.
     """
 
     id: str
@@ -275,6 +279,7 @@ class Machine:
     spot: bool = False
     launched_at: datetime | None = None
     reason: str = ""
+    still_paid: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -244,8 +244,8 @@ def _remarks(
         found.append("The price of these machines is not in the table of prices.")
     if wish is not ClusterWanted.DELETE and cost.missing and after is not None:
         found.append(uncounted(cost))
-    if is_run and cost.beside.unsure:
-        found.append(cost.beside.unsure)
+    if is_run:
+        found += [each for each in (cost.beside.unsure, cost.beside.varies) if each]
     if table is not None and table.is_old():
         found.append(f"The prices are {table.age_days()} days old.")
     if cluster.spot and is_run:

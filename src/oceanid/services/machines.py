@@ -111,7 +111,7 @@ def _compared(cluster_id: int, known: list[ClusterNode], seen: Seen, now: dateti
         if node is None:
             node = _new(cluster_id, machine, now)
             changes.made.append(node)
-        is_changed = _copy(node, machine, now) | _price(node, seen.tariff)
+        is_changed = _copy(node, machine, now) | _price(node, machine, seen.tariff)
         if seen.pool is not None or (node.role == Role.MASTER and seen.master_answers):
             was = node.joined_at
             is_changed |= _heard(node, inside.get(node.private_address), seen, now)
@@ -177,12 +177,14 @@ def _copy(node: ClusterNode, machine: Machine, now: datetime) -> bool:
     return is_changed
 
 
-def _price(node: ClusterNode, tariff: Tariff) -> bool:
+def _price(node: ClusterNode, machine: Machine, tariff: Tariff) -> bool:
     """What it costs by the prices of now; whether that is something else than before."""
     before = (node.usd_per_hour, node.usd_stopped)
     role = Role(node.role)
     node.usd_per_hour = tariff.machine(role, node.machine_type, spot=node.spot)
     node.usd_stopped = tariff.with_it(role, is_stopped=True)
+    if machine.still_paid and node.usd_per_hour is not None:
+        node.usd_stopped = node.usd_per_hour
     return before != (node.usd_per_hour, node.usd_stopped)
 
 

@@ -83,10 +83,12 @@ class Endings:
         is_over = await self._emptied(master, look)
         if master is not None and master.state == MachineState.FAILED:
             await desk.end([master], f"The master failed: {master.problem}")
-        elif is_over and master is not None and master.state == MachineState.RUNNING:
+        elif is_over and master is not None and self._is_paid(master):
             await desk.step(desk.cloud.stop(desk.claim(), (master.cloud_id,)))
             await self.door.close()
-        stopped = master is None or master.state == MachineState.STOPPED
+        stopped = master is None or (
+            master.state == MachineState.STOPPED and not self._is_paid(master)
+        )
         is_over = is_over and stopped
         running = look.running_jobs if look is not None else 0
         workers = [node for node in desk.facts.nodes if node.role == Role.WORKER]
@@ -128,6 +130,11 @@ class Endings:
             return False
         left = [node for node in desk.facts.nodes if node.role == Role.WORKER]
         return not left and not orders.coming(Role.WORKER) and not orders.coming(Role.MASTER)
+
+    def _is_paid(self, master: ClusterNode) -> bool:
+        """Whether it has to be stopped, also when it has shut itself down but costs on."""
+        has_slept = master.cloud_id in self.desk.memory.still_paid
+        return master.state == MachineState.RUNNING or has_slept
 
     def _spent(self) -> Decimal:
         facts = self.desk.facts

@@ -192,6 +192,7 @@ class Round:
         blueprint = desk.facts.blueprint
         assert blueprint is not None
         found = await desk.step(desk.cloud.look(desk.claim()))
+        desk.memory.still_paid = frozenset(each.id for each in found.machines if each.still_paid)
         own = own_master(found.machines, desk.facts.masters, has_keys=True)
         look = None
         master = next((each for each in found.machines if each.id == own), None)

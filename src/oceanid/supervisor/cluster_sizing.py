@@ -155,6 +155,7 @@ class Memory:
         master_works: What the pool was told last.
         away_since: Since when the pool does not answer; None while it does.
         away_because: Why.
+        still_paid: The stopped machines that cost as if they ran, by their ids.
         asked_to_end: When this driver asked the cloud to end a machine, by its id.
     """
 
@@ -167,4 +168,5 @@ class Memory:
     master_works: bool | None = None
     away_since: datetime | None = None
     away_because: str = ""
+    still_paid: frozenset[str] = frozenset()
     asked_to_end: dict[str, datetime] = field(default_factory=dict)

@@ -138,6 +138,10 @@ def test_power_that_changed_from_inside_is_found_in_time(
         monkeypatch.setattr(watching, "AGAIN_S", 0)
         (found,) = await actor.machines()
         assert found.state is MachineState.STOPPED and "costs" in found.reason
+        assert found.still_paid
+        await actor.cloud.stop(await actor.claimed(), (found.id,))
+        (given_back,) = await actor.settled(1, MachineState.STOPPED)
+        assert not given_back.still_paid
 
     run(scenario())
 

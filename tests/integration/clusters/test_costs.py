@@ -239,3 +239,37 @@ def test_one_of_an_earlier_version_counts_from_the_next_look_on(make_house: Make
         cluster=house.cluster, role=Role.MASTER.value, gone_at=None
     )
     assert (node.usd_per_hour, node.usd_stopped) == (MASTER, Decimal("0.05"))
+
+
+def test_a_master_that_shut_itself_down_is_paid_until_it_is_stopped_for_good(
+    make_house: MakeHouse,
+) -> None:
+    price()
+    house = make_house(size=1, region="paper-1", node_type="small")
+    house.settles()
+    clusters.stop(house.cluster, house.boss)
+    with house.world.open() as state:
+        (master,) = state.machines
+        master.state, master.still_paid = "STO", True
+    house.round()
+    house.settles()
+    assert house.row.state == "STO" and cost(house).usd_per_hour == Decimal("0.05")
+    assert not house.state.machines[0].still_paid, "the cloud was asked to give it back"
+
+
+def test_what_shut_itself_down_costs_as_if_it_ran(make_house: MakeHouse) -> None:
+    price()
+    house = make_house(size=1, region="paper-1", node_type="small")
+    house.settles()
+    clusters.stop(house.cluster, house.boss)
+    house.settles()
+    with house.world.open() as state:
+        state.machines[0].still_paid = True
+        state.denied = True
+    house.round()
+    with house.world.open() as state:
+        state.denied = False
+    house.round()
+    assert cost(house).usd_per_hour == MASTER, "it is told as it is"
+    house.settles()
+    assert cost(house).usd_per_hour == Decimal("0.05")

@@ -76,7 +76,10 @@ class AmazonCloud(Cloud):
         unsure = ""
         if blueprint.network and "way_out" not in blueprint.more:
             unsure = "Whether machines get public addresses is known once the network was seen."
-        return Beside(master_address=has, worker_address=has, keeps_address=False, unsure=unsure)
+        return Beside(
+            master_address=has, worker_address=has, keeps_address=False, unsure=unsure,
+            varies=findings.dearer_when_busy(blueprint.master_type, blueprint.node_type),
+        )  # fmt: skip
 
     @classmethod
     def ssh_key(cls, config: Mapping[str, Any], secrets: Mapping[str, str]) -> KeyFile | None:

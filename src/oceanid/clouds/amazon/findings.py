@@ -14,6 +14,11 @@ from oceanid.errors import InvalidValue, OceanidError
 DEFAULT_TYPE: Final = "t3.small"
 """2 processors, 2 GiB (EC2, "General purpose instances": T3); small enough to try with."""
 
+UNLIMITED: Final = ("t3.", "t3a.", "t4g.")
+"""Families that are launched as "unlimited" unless something else is said: processors that are
+busy beyond the type's share cost by the hour (EC2 user guide, "Unlimited mode for burstable
+performance instances")."""
+
 DEBIAN_OWNER: Final = "136693071363"
 """The Debian project's account (wiki.debian.org, Cloud/AmazonEC2Image)."""
 
@@ -60,6 +65,17 @@ async def resolve(session: Session, wanted: ClusterSpec) -> Blueprint:
             "master_root": root_of(master),
             "node_root": root_of(node),
         },
+    )
+
+
+def dearer_when_busy(*names: str) -> str:
+    """That types cost more than their price when their processors are busy; "" for none."""
+    found = ", ".join(sorted({each for each in names if each.startswith(UNLIMITED)}))
+    if not found:
+        return ""
+    return (
+        f"{found}: Amazon charges more than this price when the processors are busy for long; "
+        "a type such as c7a.large has one price."
     )
 
 

@@ -249,6 +249,7 @@ def _machine(one: VirtualMachine, seen: Seen, failed: dict[str, str]) -> Machine
         spot=word_of(about.priority) == "Spot" if about else False,
         launched_at=about.time_created if about else None,
         reason=reason,
+        still_paid=power == "stopped",
     )
 
 

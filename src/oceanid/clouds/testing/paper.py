@@ -177,6 +177,7 @@ class PaperCloud(Cloud):
         """Stop them."""
         with self.world.call("stop") as state:
             for each in _named(state, claim, machines):
+                each.still_paid = False
                 if each.is_alive:
                     state.strike(each)
                     each.state, each.looks = MachineState.STOPPING, 0
@@ -186,6 +187,7 @@ class PaperCloud(Cloud):
         with self.world.call("start") as state:
             for each in _named(state, claim, machines):
                 if each.state == MachineState.STOPPED:
+                    each.still_paid = False
                     each.state, each.looks = MachineState.PENDING, 0
 
     async def dismantle(self, claim: Claim) -> bool:
@@ -282,6 +284,7 @@ def _seen(machine: PaperMachine) -> Machine:
         zone=machine.zone,
         spot=machine.spot,
         reason=machine.reason,
+        still_paid=machine.still_paid,
     )
 
 

@@ -55,6 +55,7 @@ class PaperMachine:
         draining: Whether it takes no new jobs.
         works: Of a master: whether it takes jobs.
         reason: Why it failed.
+        still_paid: Whether it shut itself down, and costs as if it ran.
     """
 
     id: str
@@ -74,6 +75,7 @@ class PaperMachine:
     draining: bool = False
     works: bool = False
     reason: str = ""
+    still_paid: bool = False
 
     @property
     def is_alive(self) -> bool:
