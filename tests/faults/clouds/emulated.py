@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from pathlib import Path
 from typing import Any, ClassVar
@@ -76,6 +77,16 @@ class EmulatedGround(Ground):
         found: list[str] = self.stage.remains()
         return found
 
+    def warm(self) -> None:
+        """Read the SDK, which takes a process a second or two, before processes fork from us."""
+
+        async def once() -> None:
+            cloud = self.stage.make_cloud()
+            await cloud.survey()
+            await cloud.close()
+
+        asyncio.run(once())
+
     def close(self) -> None:
         self.stage.close()
 
@@ -102,6 +113,7 @@ class AmazonGround(EmulatedGround):
         self.hooks = self.stage.emulator.hooks
         self.config = {**self.stage.config, "folder": str(folder)}
         self.secrets = {"secret_access_key": "x" * 40}
+        self.warm()
 
 
 class RolledAzure(AzureCloud):
@@ -125,3 +137,4 @@ class AzureGround(EmulatedGround):
         self.stage = AzureStage(folder, environment, booter=self.booter)
         self.hooks = self.stage.azure.hooks
         self.config = {**self.stage.config, "folder": str(folder)}
+        self.warm()

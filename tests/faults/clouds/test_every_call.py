@@ -27,7 +27,11 @@ def test_it_ends_as_wanted_whole_and_once(
     struck = 0
     for call in range(count):
         for when in ("before", "after"):
-            struck += survives(ground, name, call, when, whole, by=by)
+            try:
+                struck += survives(ground, name, call, when, whole, by=by)
+            except AssertionError as problem:
+                problem.add_note(f"Struck {when} call {call} of {count}.")
+                raise
     assert struck, "it was never struck"
     told = f"{ground.cloud.title}, {name}: {struck} times struck by a {by}, before and after"
     figures.notes.append(f"{told} each of its calls; all as wanted")
