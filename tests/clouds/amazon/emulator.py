@@ -29,6 +29,7 @@ STATUS: Final = {
     "RequestLimitExceeded": 503, "InternalError": 500, "ServiceUnavailable": 503,
     "UnauthorizedOperation": 403, "DryRunOperation": 412, "AccessDeniedException": 400,
 }  # fmt: skip
+ENDS_WITHIN_S: Final = 0.02
 _MOTO: Final = threading.RLock()
 """Moto is not made for several threads."""
 
@@ -224,6 +225,8 @@ def _moto_application() -> Any:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = 1 << 16  # one packet an answer: two would wait for each other's acknowledgement
+    disable_nagle_algorithm = True
     emulator: Emulator
 
     def do_POST(self) -> None:
@@ -290,7 +293,9 @@ def serve(emulator: Emulator, *, port: int = 0) -> Served:
     handler = type("Handler", (_Handler,), {"emulator": emulator})
     server = ThreadingHTTPServer(("127.0.0.1", port), handler)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, name="amazon", daemon=True).start()
+    threading.Thread(
+        target=server.serve_forever, args=(ENDS_WITHIN_S,), name="amazon", daemon=True
+    ).start()
     return Served(emulator, f"http://127.0.0.1:{server.server_address[1]}", server)
 
 

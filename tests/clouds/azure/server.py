@@ -23,6 +23,7 @@ from tests.clouds.azure.world import SUBSCRIPTION, Refused, World
 from tests.clouds.booter import Booter
 from tests.clouds.hooks import CONTROL, Fault, Hooks
 
+ENDS_WITHIN_S = 0.02
 ERRORS = {
     "AuthorizationFailed": Refused(403, "AuthorizationFailed"),
     "ScopeLocked": Refused(409, "ScopeLocked", "The scope can't be deleted: it is locked."),
@@ -68,7 +69,9 @@ class SmallAzure:
             self._server.socket, server_side=True, do_handshake_on_connect=False
         )
         self.address = f"https://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(ENDS_WITHIN_S,), daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
