@@ -6,19 +6,8 @@ import re
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-
-from tests.integration.portal.test_up import Portal, browser, home, log_in, starting
-
-__all__ = ["home"]
-
-
-@pytest.fixture
-def portal(home: Path) -> Iterator[Portal]:
-    yield from starting(home)
+from tests.integration.portal.seen import Portal, browser, log_in
 
 
 def asked(
@@ -66,12 +55,12 @@ def test_wrong_passwords_are_looked_at_a_few_times_only_at_either_door(portal: P
     assert "guess-" not in portal.said
 
 
-def test_every_failure_has_a_page_of_the_house(portal: Portal) -> None:
-    stranger, address = browser(), portal.address
+def test_every_failure_has_a_page_of_the_house(lasting: Portal) -> None:
+    stranger, address = browser(), lasting.address
     host = asked(stranger, address, Host="evil.example")
     lost = asked(stranger, f"{address}nowhere/")
     forged = asked(stranger, f"{address}login/", {"username": "x", "password": "y"})
-    administrator = log_in(portal)
+    administrator = log_in(lasting)
     within = asked(administrator, f"{address}admin/nowhere/")
     for (status, text, headers), expected in (
         (host, 400),
@@ -90,9 +79,9 @@ def test_every_failure_has_a_page_of_the_house(portal: Portal) -> None:
     assert "Not found" in fragment[1]
 
 
-def test_nobody_is_sent_elsewhere_by_the_door(portal: Portal) -> None:
-    visitor, address = browser(), portal.address
-    password = re.search(r"^Password: +(\S+)$", portal.said, re.MULTILINE)
+def test_nobody_is_sent_elsewhere_by_the_door(lasting: Portal) -> None:
+    visitor, address = browser(), lasting.address
+    password = re.search(r"^Password: +(\S+)$", lasting.said, re.MULTILINE)
     assert password
     _, page, _ = asked(visitor, f"{address}login/?next=https://evil.example/")
     token = re.search(r'csrfmiddlewaretoken" value="([^"]+)', page)

@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.contract.condor import Pool
+from tests.integration.portal.seen import Portal, log_in
 from tests.integration.portal.test_doors import asked
-from tests.integration.portal.test_up import Portal, home, log_in
 from tests.integration.running import background, clean_environment, eventually, oceanid
 
-__all__ = ["home"]
 pytestmark = pytest.mark.condor
 EXAMPLES = Path(__file__).parents[3] / "examples"
 RECORD = """

@@ -2,174 +2,50 @@
 
 from __future__ import annotations
 
-import http.cookiejar
 import json
 import os
 import re
 import signal
 import socket
-import subprocess
-import time
 import urllib.error
-import urllib.parse
 import urllib.request
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.integration.running import background, clean_environment, eventually, oceanid, said
-
-ADDRESS = re.compile(r"^Oceanid is at (http://127\.0\.0\.1:(\d+)/)$", re.MULTILINE)
-SLEEPER = """
-from django.contrib.auth.models import User
-from oceanid.jobs import JobManager
-job = JobManager("trial").create_job("sleeper", User.objects.get(username="admin"),
-    job_type="CONDOR", attributes={"executable": "/bin/sleep", "arguments": "SECONDS"})
-job.execute()
-print("JOB", job.id)
-"""
-STATUS = """
-from oceanid.models import Job
-print("STATUS", Job.objects.get(pk=NUMBER).status)
-"""
+from tests.integration.portal.seen import Portal, browser, log_in, starting
+from tests.integration.running import clean_environment, eventually, oceanid, said
 
 
-@dataclass
-class Portal:
-    """A portal under test, seen from outside."""
-
-    home: Path
-    log: Path
-    process: subprocess.Popen[bytes]
-
-    @property
-    def env(self) -> dict[str, str]:
-        return clean_environment(OCEANID_HOME=str(self.home))
-
-    @property
-    def said(self) -> str:
-        return self.log.read_text()
-
-    @property
-    def address(self) -> str:
-        found = eventually(lambda: ADDRESS.search(self.said), within_s=60, what="its address")
-        eventually(lambda: "Password:" in self.said, within_s=5, what=self.said)
-        return found[1]
-
-    def command(self, *words: str, expect: int | None = 0) -> str:
-        return said(oceanid(*words), cwd=self.home, env=self.env, expect=expect)
-
-    def run(self, script: str) -> str:
-        return self.command("manage", "shell", "-v", "0", "-c", script)
-
-    def start_sleeper(self, seconds: int) -> str:
-        found = re.search(r"JOB (\d+)", self.run(SLEEPER.replace("SECONDS", str(seconds))))
-        assert found
-        self.wait_for(found[1], "Running")
-        return found[1]
-
-    def status(self, job: str) -> str:
-        return self.run(STATUS.replace("NUMBER", job)).split("STATUS ")[1].strip()
-
-    def wait_for(self, job: str, status: str) -> None:
-        eventually(lambda: self.status(job) == status, within_s=45, what=f"{status}\n{self.said}")
-
-    def child(self, word: str) -> psutil.Process:
-        def look() -> psutil.Process | None:
-            children = psutil.Process(self.process.pid).children()
-            return next((each for each in children if word in " ".join(each.cmdline())), None)
-
-        return eventually(look, within_s=20, what=f"a child with {word}")
-
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> float:
-        began = time.monotonic()
-        self.process.send_signal(number)
-        assert self.process.wait(timeout=15) == 0, self.said
-        return time.monotonic() - began
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Path]:
-    place = tmp_path / "home"
-    yield place
-    said(
-        oceanid("stop", "--jobs"),
-        cwd=tmp_path,
-        env=clean_environment(OCEANID_HOME=str(place)),
-        expect=None,
-    )
-
-
-def starting(home: Path, *words: str) -> Generator[Portal, None, None]:
-    home.mkdir(exist_ok=True)
-    log = home.parent / f"up-{time.monotonic_ns()}.log"
-    env = clean_environment(OCEANID_HOME=str(home))
-    with background(oceanid("up", *words), cwd=home, env=env, log=log) as process:
-        yield Portal(home, log, process)
-
-
-@pytest.fixture
-def portal(home: Path) -> Iterator[Portal]:
-    yield from starting(home)
-
-
-def browser() -> urllib.request.OpenerDirector:
-    cookies = urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
-    return urllib.request.build_opener(urllib.request.ProxyHandler({}), cookies)
-
-
-def log_in(portal: Portal) -> urllib.request.OpenerDirector:
-    visitor = browser()
-    page = visitor.open(f"{portal.address}login/", timeout=20).read().decode()
-    token = re.search(r'csrfmiddlewaretoken" value="([^"]+)', page)
-    password = re.search(r"^Password: +(\S+)$", portal.said, re.MULTILINE)
-    name = re.search(r"^User name: +(\S+)$", portal.said, re.MULTILINE)
-    assert token
-    assert password
-    assert name
-    form = {
-        "csrfmiddlewaretoken": token[1],
-        "username": name[1],
-        "password": password[1],
-    }
-    answer = visitor.open(
-        f"{portal.address}login/", urllib.parse.urlencode(form).encode(), timeout=20
-    )
-    assert answer.url == portal.address
-    return visitor
-
-
-def test_a_first_start_tells_address_and_login_and_serves_safe_pages(portal: Portal) -> None:
-    visitor = log_in(portal)
-    home = visitor.open(portal.address, timeout=20)
+def test_a_first_start_tells_address_and_login_and_serves_safe_pages(lasting: Portal) -> None:
+    visitor = log_in(lasting)
+    home = visitor.open(lasting.address, timeout=20)
     policy = home.headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
     assert "unsafe" not in policy
-    assert visitor.open(f"{portal.address}compute/jobs/", timeout=20).status == 200
-    assert visitor.open(f"{portal.address}admin/", timeout=20).status == 200
-    assert b"oceanid_info" in visitor.open(f"{portal.address}metrics", timeout=20).read()
-    css = visitor.open(f"{portal.address}static/oceanid/tokens.css", timeout=20)
+    assert visitor.open(f"{lasting.address}compute/jobs/", timeout=20).status == 200
+    assert visitor.open(f"{lasting.address}admin/", timeout=20).status == 200
+    assert b"oceanid_info" in visitor.open(f"{lasting.address}metrics", timeout=20).read()
+    css = visitor.open(f"{lasting.address}static/oceanid/tokens.css", timeout=20)
     assert css.headers["Content-Type"].startswith("text/css")
     for name in ("secret-key", "first-password"):
-        assert (portal.home / name).stat().st_mode & 0o077 == 0
-    assert portal.home.stat().st_mode & 0o077 == 0 or portal.home.stat().st_uid == os.getuid()
+        assert (lasting.home / name).stat().st_mode & 0o077 == 0
+    assert lasting.home.stat().st_mode & 0o077 == 0 or lasting.home.stat().st_uid == os.getuid()
 
 
-def test_a_stranger_gets_no_metrics_no_page_and_no_other_host(portal: Portal) -> None:
+def test_a_stranger_gets_no_metrics_no_page_and_no_other_host(lasting: Portal) -> None:
     visitor = browser()
     with pytest.raises(urllib.error.HTTPError, match="403"):
-        visitor.open(f"{portal.address}metrics", timeout=20)
-    assert "/login/" in visitor.open(portal.address, timeout=20).url
-    foreign = urllib.request.Request(portal.address, headers={"Host": "evil.example"})
+        visitor.open(f"{lasting.address}metrics", timeout=20)
+    assert "/login/" in visitor.open(lasting.address, timeout=20).url
+    foreign = urllib.request.Request(lasting.address, headers={"Host": "evil.example"})
     with pytest.raises(urllib.error.HTTPError, match="400"):
         visitor.open(foreign, timeout=20)
 
 
-def test_it_becomes_ready_when_the_supervisor_beats(portal: Portal) -> None:
-    visitor, address = browser(), portal.address
+def test_it_becomes_ready_when_the_supervisor_beats(lasting: Portal) -> None:
+    visitor, address = browser(), lasting.address
 
     def ready() -> bool:
         try:
@@ -177,13 +53,11 @@ def test_it_becomes_ready_when_the_supervisor_beats(portal: Portal) -> None:
         except urllib.error.HTTPError:
             return False
 
-    eventually(ready, within_s=20, what=portal.said)
+    eventually(ready, within_s=20, what=lasting.said)
     told = json.load(visitor.open(f"{address}healthz", timeout=20))
     assert told["status"] == "ok"
     assert told["heartbeat_age_s"] < 20
-    assert "1 alive, last beat" in portal.command("doctor")
-    portal.stop()
-    assert "none runs; the last one stopped" in portal.command("doctor")
+    assert "1 alive, last beat" in lasting.command("doctor")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -196,13 +70,14 @@ def test_it_stops_within_five_seconds_while_streams_are_open(
     children = psutil.Process(portal.process.pid).children(recursive=True)
     assert portal.stop(number) < 5
     assert "No job was running" in portal.said
+    assert "none runs; the last one stopped" in portal.command("doctor")
     assert not [each for each in children if each.is_running()]
     assert "Traceback" not in portal.said
 
 
-def test_a_second_start_on_the_same_home_tells_the_first_ones_address(portal: Portal) -> None:
-    assert portal.address in portal.command("up")
-    assert portal.process.poll() is None
+def test_a_second_start_on_the_same_home_tells_the_first_ones_address(lasting: Portal) -> None:
+    assert lasting.address in lasting.command("up")
+    assert lasting.process.poll() is None
 
 
 def test_of_two_starts_at_once_one_serves_and_the_other_tells_its_address(home: Path) -> None:
@@ -287,30 +162,33 @@ def test_children_end_with_a_killed_parent(portal: Portal) -> None:
     )
 
 
-def test_jobs_run_on_over_a_stop_and_are_found_again(portal: Portal) -> None:
+def test_jobs_run_on_over_a_stop_and_are_found_again(portal: Portal, tmp_path: Path) -> None:
     assert portal.address
-    job = portal.start_sleeper(8)
+    job = portal.start_waiting(tmp_path / "go")
     portal.stop()
     assert "it is killed" not in portal.said
     assert "1 job runs on; `oceanid up` finds it again" in portal.said
     for again in starting(portal.home):
         assert again.address
+        (tmp_path / "go").touch()
         again.wait_for(job, "Complete")
 
 
-def test_stop_with_jobs_ends_them_whether_a_portal_runs_or_not(portal: Portal) -> None:
+def test_stop_with_jobs_ends_them_whether_a_portal_runs_or_not(
+    portal: Portal, tmp_path: Path
+) -> None:
     assert portal.address
-    job = portal.start_sleeper(600)
+    job = portal.start_waiting(tmp_path / "never")
     told = portal.command("stop", "--jobs")
     assert "1 job was ended" in told
     assert portal.process.wait(timeout=10) == 0
-    assert portal.status(job) == "Aborted"
+    portal.wait_for(job, "Aborted", within_s=0)
     for again in starting(portal.home):
         assert again.address
-        job = again.start_sleeper(600)
+        job = again.start_waiting(tmp_path / "never")
         again.stop()
         assert "1 job was ended" in again.command("stop", "--jobs")
-        assert again.status(job) == "Aborted"
+        again.wait_for(job, "Aborted", within_s=0)
 
 
 def test_stop_says_so_when_nothing_runs(home: Path) -> None:
