@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User
+from django.db import transaction
+from django.test import Client
 from django.utils import timezone
 
 from oceanid.models import BulkAction, Job, JobEvent, Scheduler
@@ -89,6 +92,18 @@ def make_job(owner: User, local: Scheduler) -> MakeJob:
         return Job.objects.create(**(values | fields))
 
     return make
+
+
+@contextmanager
+def turn(person: User | None) -> Iterator[Client]:
+    """A person's turn (None: somebody who has not logged in), taken back at its end: whoever comes
+    next finds all as it was."""
+    client = Client()
+    with transaction.atomic():
+        if person is not None:
+            client.force_login(person)
+        yield client
+        transaction.set_rollback(True)
 
 
 def happen(job: Job, **fields: Any) -> JobEvent:

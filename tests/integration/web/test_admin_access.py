@@ -26,7 +26,7 @@ from oceanid.models import (
     Setting,
 )
 from oceanid.services import bulk_actions
-from tests.integration.web.conftest import MakeJob
+from tests.integration.web.conftest import MakeJob, turn
 
 pytestmark = pytest.mark.django_db
 
@@ -148,38 +148,29 @@ def test_every_address_has_its_rule() -> None:
     assert set(patterns()) == set(RULES), "give the new address its rule"
 
 
-@pytest.mark.parametrize("who", STAFF)
 @pytest.mark.parametrize("name", RULES)
-def test_the_matrix(
-    name: str,
-    who: str,
-    things: dict[str, Any],
-    client: Client,
-    request: pytest.FixtureRequest,
-) -> None:
-    at, column = address(name, patterns()[name], things), STAFF.index(who)
-    client.force_login(request.getfixturevalue(who))
-    expected_get, expected_post = RULES[name]
-    assert client.get(at).status_code == expected_get[column]
-    assert client.post(at).status_code == expected_post[column]
+def test_the_matrix(name: str, things: dict[str, Any], request: pytest.FixtureRequest) -> None:
+    people = [request.getfixturevalue(who) for who in STAFF]
+    at = address(name, patterns()[name], things)
+    got, posted = [], []
+    for person in people:
+        with turn(person) as client:
+            got.append(client.get(at).status_code)
+            posted.append(client.post(at).status_code)
+    assert (tuple(got), tuple(posted)) == RULES[name]
 
 
-@pytest.mark.parametrize("who", ["anonymous", "other", "viewer", "member", "owner"])
 @pytest.mark.parametrize("name", RULES)
 def test_who_is_no_staff_is_sent_to_the_door(
-    name: str,
-    who: str,
-    things: dict[str, Any],
-    client: Client,
-    request: pytest.FixtureRequest,
+    name: str, things: dict[str, Any], other: User, viewer: User, member: User, owner: User
 ) -> None:
-    if who != "anonymous":
-        client.force_login(request.getfixturevalue(who))
     at = address(name, patterns()[name], things)
-    for answer in (client.get(at), client.post(at)):
-        assert answer.status_code in (302, 405)
-        if answer.status_code == 302:
-            assert answer["Location"].startswith("/admin/login/")
+    for person in (None, other, viewer, member, owner):
+        with turn(person) as client:
+            for answer in (client.get(at), client.post(at)):
+                assert answer.status_code in (302, 405), person
+                if answer.status_code == 302:
+                    assert answer["Location"].startswith("/admin/login/"), person
 
 
 LIST_ACTIONS = {"stop", "resubmit", "delete"}
