@@ -4,16 +4,16 @@ and the books are right at the end; also under the options of a plain Django sit
 from __future__ import annotations
 
 import random
+import sqlite3
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.management import call_command
 from django.db import connection, connections
 from django.utils import timezone
 from pytest_django import Settings
@@ -44,11 +44,14 @@ def options(
         return
     known = connections.settings["default"]
     kept = {name: known[name] for name in ("NAME", "OPTIONS")}
+    connection.ensure_connection()
+    with closing(sqlite3.connect(tmp_path / "plain.sqlite3")) as plain:
+        connection.connection.backup(plain)
+        plain.execute("PRAGMA journal_mode=DELETE")
     connection.close()
     known |= {"NAME": str(tmp_path / "plain.sqlite3"), "OPTIONS": {"timeout": 20}}
     connection.settings_dict |= known
     try:
-        call_command("migrate", verbosity=0)
         yield request.param
     finally:
         connection.close()

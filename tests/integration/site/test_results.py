@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -40,16 +41,22 @@ for name in {names}:
     job.execute()
 """
 TELL = """
+import time
 from oceanid.models import Job
-print("STATES", {job.name: (job.status, job.result) for job in Job.objects.order_by("id")})
+until = time.monotonic() + 60
+while True:
+    told = str({{job.name: (job.status, job.result) for job in Job.objects.order_by("id")}})
+    if {words!r} in told or time.monotonic() > until:
+        break
+    time.sleep(0.05)
+print("STATES", told)
 """
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A site whose supervisors give up a dead one's leases after two seconds."""
-    place = tmp_path / "site"
-    place.mkdir()
+    place = tmp_path_factory.mktemp("site")
     env = clean_environment()
     said([sys.executable, "-m", "django", "startproject", "mysite", "."], cwd=place, env=env)
     with (place / "mysite" / "settings.py").open("a") as settings:
@@ -58,6 +65,12 @@ def project(tmp_path: Path) -> Path:
     (place / "mysite" / "results.py").write_text(RESULTS)
     manage(place, "migrate")
     return place
+
+
+@pytest.fixture
+def project(empty: Path, tmp_path: Path) -> Path:
+    """A copy of it, in which nothing has run."""
+    return Path(shutil.copytree(empty, tmp_path / "site"))
 
 
 def manage(place: Path, *words: str) -> str:
@@ -71,12 +84,9 @@ def supervisor(project: Path, log: Path) -> AbstractContextManager[subprocess.Po
 
 
 def told(project: Path, words: str) -> None:
-    """Wait, in bounds, until the site's jobs are as these words say."""
-
-    def said_so() -> bool:
-        return words in manage(project, "shell", "-v", "0", "-c", TELL)
-
-    eventually(said_so, within_s=60, what=words)
+    """Wait, in bounds, until the site's jobs are as these words say; one process does it."""
+    states = manage(project, "shell", "-v", "0", "-c", TELL.format(words=words))
+    assert words in states
 
 
 def begun(place: Path) -> list[int]:
