@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 
@@ -31,6 +31,7 @@ from oceanid.supervisor.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
 
+SEEN_EVERY = timedelta(minutes=1)
 TOLD_AFTER = 2
 """A cloud that is away for one call is not worth a word."""
 
@@ -98,7 +99,15 @@ class ClusterDriver:
             await self._forget_cloud()
             self.desk.cloud = cloud_class(facts.cloud)(facts.account)
             self._account = (facts.cloud, facts.account)
-        return await Round(self.desk, self.door).go()
+        is_busy = await Round(self.desk, self.door).go()
+        await self._looked()
+        return is_busy
+
+    async def _looked(self) -> None:
+        """Write down now and then that it was looked at, also when nothing was found."""
+        before, now = self.desk.facts.row.looked_at, self.desk.now
+        if before is None or now - before >= SEEN_EVERY:
+            await self.desk.say(looked_at=now)
 
     async def _rounds(self) -> None:
         pause_s = self.settings.busy_look_s
@@ -157,6 +166,7 @@ class ClusterDriver:
         try:
             facts = await self.desk.read()
             values: dict[str, Any] = {"message": problem.message, "hint": problem.hint}
+            values["looked_at"] = self.desk.now
             values["steps"] = stuck(facts.row.steps, problem.message, problem.hint)
             if not problem.transient and facts.wanted is ClusterWanted.RUN:
                 was_up = facts.row.scheduler_id is not None

@@ -128,7 +128,10 @@ class Round:
 
     async def _resolve(self) -> None:
         desk = self.desk
-        await desk.say(state=ClusterState.CREATING, steps=making("resolve"))
+        # One that failed stays so until something has changed: it is tried again without a word.
+        if desk.facts.state is not ClusterState.FAILED or desk.facts.row.repair_wanted_at:
+            await desk.say(state=ClusterState.CREATING, steps=making("resolve"))
+            await desk.fulfilled("repair_wanted_at")
         found = await desk.step(desk.cloud.resolve(await desk.db(effective, desk.facts.row)))
         told = Told("decision", f"Made of {found.node_type} in {found.region}.")
         await desk.say([told], blueprint=blueprints.written(found))

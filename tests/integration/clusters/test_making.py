@@ -25,7 +25,9 @@ def test_a_cluster_comes_up_and_is_a_scheduler(house: PaperHouse) -> None:
     assert all(launch.secrets == {} for launch in ClusterLaunch.objects.all())
 
 
-def test_a_look_at_what_does_not_change_is_one_call_and_writes_nothing(house: PaperHouse) -> None:
+def test_a_look_at_what_does_not_change_is_one_call_and_writes_but_its_minute(
+    house: PaperHouse,
+) -> None:
     calls, events = len(house.state.calls), ClusterEvent.objects.count()
     before = house.row
     for _ in range(3):
@@ -34,7 +36,8 @@ def test_a_look_at_what_does_not_change_is_one_call_and_writes_nothing(house: Pa
     assert ClusterEvent.objects.count() == events
     after = house.row
     for field in after._meta.concrete_fields:
-        assert getattr(after, field.name) == getattr(before, field.name), field.name
+        if field.name != "looked_at":
+            assert getattr(after, field.name) == getattr(before, field.name), field.name
 
 
 def test_it_grows_and_shrinks_to_the_master_alone_and_back(house: PaperHouse) -> None:

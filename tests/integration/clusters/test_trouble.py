@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from oceanid.clouds.testing.world import PaperMachine
-from oceanid.models import ClusterEvent, ClusterNode
+from oceanid.models import Cluster, ClusterEvent, ClusterNode
 from oceanid.services import accounts, clusters
 from oceanid.states import MachineState, Role
 from tests.clouds.paper_house import PaperHouse
@@ -298,3 +298,33 @@ def test_one_that_can_not_be_drained_holds_up_nothing_else(house: PaperHouse) ->
     house.finish()
     house.settles()
     assert house.row.state == "RUN" and len(house.machines()) == 4 and house.state.killed == []
+
+
+def test_what_can_not_be_made_is_told_once_and_tried_again_without_a_word(
+    make_house: MakeHouse,
+) -> None:
+    house = make_house(node_type="huge")
+    began = house.now
+    for _ in range(8):
+        house.round()
+    row = house.row
+    assert row.state == "FAI" and "huge" in row.message and row.hint
+    assert row.looked_at is not None and row.looked_at > began
+    events = [each.message for each in row.events.order_by("id")]
+    assert len([each for each in events if each.startswith("Failed")]) == 1, events
+    clusters.repair(house.cluster, house.boss)
+    for _ in range(4):
+        house.round()
+    assert house.row.state == "FAI" and house.row.repair_wanted_at is None
+    fails = house.row.events.filter(message__startswith="Failed")
+    assert fails.count() == 2, "once more, for somebody asked"
+    Cluster.objects.filter(pk=house.cluster.pk).update(node_type="small")
+    house.settles()
+    assert house.row.state == "RUN" and house.row.message == ""
+
+
+def test_when_the_cloud_was_looked_at_is_known_to_the_minute(house: PaperHouse) -> None:
+    for _ in range(30):
+        house.round()
+        at = house.row.looked_at
+        assert at is not None and (house.now - at).total_seconds() <= 60
