@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from oceanid.clouds.testing.world import PaperMachine, State, World
@@ -46,14 +47,22 @@ class PaperPool:
             running = {job.machine for job in state.jobs if job.machine}
             jobs = [job for job in state.jobs if job.master == master.id and not job.done]
             idle = sum(not job.machine for job in jobs)
+            nodes = {
+                address: PoolNode(
+                    address, "a ghost", 1, 1, 2048, is_leaving=True,
+                    heard_at=datetime.fromtimestamp(heard, UTC),
+                )
+                for address, heard in state.ghosts.items()
+            }  # fmt: skip
+            nodes |= {
+                each.address: PoolNode(
+                    each.address, f"host-{each.number}", int(each.id in running), 1, 2048,
+                    is_leaving=each.draining,
+                )
+                for each in inside
+            }
             return PoolLook(
-                tuple(
-                    PoolNode(
-                        each.address, f"host-{each.number}", int(each.id in running), 1, 2048,
-                        is_leaving=each.draining,
-                    )
-                    for each in inside
-                ),
+                tuple(nodes.values()),
                 idle_jobs=idle,
                 idle_cpus=idle,
                 running_jobs=len(jobs) - idle,

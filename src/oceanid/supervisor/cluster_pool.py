@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
+from oceanid.clouds.specs import Machine
 from oceanid.clouds.userdata.plans import KEEPER, SUBMITTER
 from oceanid.engines.pools import Pool, PoolLook
 from oceanid.engines.registry import engine_class
@@ -19,6 +21,27 @@ from oceanid.supervisor.cluster_keys import Keys
 
 T = TypeVar("T")
 CLOSE_S = 5.0
+
+
+def of_those_there(look: PoolLook, machines: Iterable[Machine]) -> PoolLook:
+    """The same look without what the pool last heard of an address before the machine that has it
+    now was made: that was another one, which ended without a word.
+
+    Args:
+        look: At the pool.
+        machines: What the cloud has.
+    """
+    made: dict[str, datetime] = {}
+    for each in machines:
+        if each.launched_at is not None:
+            before = made.get(each.private_address, each.launched_at)
+            made[each.private_address] = max(before, each.launched_at)
+    there = tuple(
+        node
+        for node in look.nodes
+        if node.heard_at is None or node.heard_at >= made.get(node.address, node.heard_at)
+    )
+    return replace(look, nodes=there)
 
 
 class PoolDoor:

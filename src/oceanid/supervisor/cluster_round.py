@@ -22,7 +22,7 @@ from oceanid.supervisor.cluster_desk import Desk, Trouble
 from oceanid.supervisor.cluster_endings import Endings
 from oceanid.supervisor.cluster_keys import Keys, keys_of
 from oceanid.supervisor.cluster_master import Master, Mastery, own_master
-from oceanid.supervisor.cluster_pool import PoolDoor
+from oceanid.supervisor.cluster_pool import PoolDoor, of_those_there
 from oceanid.supervisor.cluster_sizing import RAISE, Size, capped, wanted_size
 from oceanid.supervisor.cluster_steps import making, run_state
 from oceanid.supervisor.cluster_workers import Workers
@@ -206,6 +206,7 @@ class Round:
                 private_address=master.private_address,
             )
             look = await self.door.look(node, keys)
+            look = of_those_there(look, found.machines) if look is not None else None
         elif master is None or not master.state.is_alive:
             await self.door.close()
             desk.memory.away_since = None

@@ -12,7 +12,8 @@ from typing import Final
 
 from tests.clouds.vms.ground import VmError, run
 
-SUITE: Final = "trixie"
+SUITE: Final = os.environ.get("OCEANID_VMS_SUITE", "trixie")
+"""Debian's stable one, or another with a newer HTCondor."""
 INCLUDE: Final = (
     "systemd-sysv",
     "cloud-init",
@@ -106,6 +107,8 @@ def _bootstrap(new: Path, *, log: Path) -> None:
                 *excluded,
                 '--aptopt=APT::Install-Recommends "false"',
                 '--aptopt=Acquire::Languages "none"',
+                # Mirrors of suites that move lag behind.
+                '--aptopt=Acquire::Check-Valid-Until "false"',
                 f"--customize-hook={download}",
                 f"--include={','.join(INCLUDE)}",
                 SUITE,

@@ -127,6 +127,25 @@ def test_a_master_that_does_not_answer_is_told_and_replaced_only_by_repair(
     assert house.machines(Role.MASTER)[0].id != master.id
 
 
+def test_what_the_pool_tells_of_a_former_machine_is_not_believed_of_the_next_at_its_address(
+    house: PaperHouse,
+) -> None:
+    clusters.resize(house.cluster, 4, house.boss)
+    house.until(lambda: len(house.machines()) == 3, what="one is ordered")
+    with house.world.open() as state:
+        new = max(state.machines, key=lambda each: each.number)
+        new.launched_at = house.now.timestamp()
+        state.join_looks = 4
+        state.ghosts = {new.address: house.now.timestamp() - 30}
+    for _ in range(4):
+        house.round()
+        row = next(each for each in house.nodes() if each.cloud_id == new.id)
+        assert (row.joined_at, row.jobs_running, row.leaving_at) == (None, 0, None)
+    assert house.row.state == "RSZ" and house.row.message == ""
+    house.settles()
+    assert house.row.state == "RUN" and len([n for n in house.nodes() if n.joined_at]) == 3
+
+
 def test_without_room_other_zones_are_tried_and_then_on_demand(make_house: MakeHouse) -> None:
     house = make_house(size=1, zones=["a", "b"], spot=True)
     house.settles()

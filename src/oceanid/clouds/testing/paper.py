@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
@@ -270,6 +271,7 @@ def _make(state: State, claim: Claim, order: Launch) -> list[str]:
 
 
 def _seen(machine: PaperMachine) -> Machine:
+    made = machine.launched_at
     return Machine(
         id=machine.id,
         role=Role(machine.role),
@@ -285,6 +287,7 @@ def _seen(machine: PaperMachine) -> Machine:
         spot=machine.spot,
         reason=machine.reason,
         still_paid=machine.still_paid,
+        launched_at=datetime.fromtimestamp(made, UTC) if made else None,
     )
 
 

@@ -56,6 +56,7 @@ class PaperMachine:
         works: Of a master: whether it takes jobs.
         reason: Why it failed.
         still_paid: Whether it shut itself down, and costs as if it ran.
+        launched_at: When it was made, by the second; 0 when the cloud does not tell.
     """
 
     id: str
@@ -76,6 +77,7 @@ class PaperMachine:
     works: bool = False
     reason: str = ""
     still_paid: bool = False
+    launched_at: float = 0.0
 
     @property
     def is_alive(self) -> bool:
@@ -154,6 +156,9 @@ class State:
     join_looks: int = 1
     denied: bool = False
     deaf: bool = False
+    ghosts: dict[str, float] = field(default_factory=dict)
+    """Addresses of machines that are gone and that their pool still tells of: drained, with a
+    job, last heard of then."""
     quota: int = 5_000
 
     def at(self, machine: str) -> PaperMachine | None:
