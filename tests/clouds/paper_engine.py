@@ -56,7 +56,11 @@ class PaperPool:
             }  # fmt: skip
             nodes |= {
                 each.address: PoolNode(
-                    each.address, f"host-{each.number}", int(each.id in running), 1, 2048,
+                    each.address,
+                    f"host-{each.number}",
+                    int(each.id in running),
+                    1,
+                    2048,
                     is_leaving=each.draining,
                 )
                 for each in inside

@@ -55,6 +55,7 @@ class Facts:
         orders: Its orders that are not over, oldest first.
         masters: The tokens of all orders of masters.
         waiting: How many processes of jobs wait in the database for its pool.
+        handed: How many its pool was given, of which it has not told that they ended.
         table: The prices of its cloud; None when there are none.
     """
 
@@ -66,6 +67,7 @@ class Facts:
     orders: tuple[ClusterLaunch, ...]
     masters: frozenset[str]
     waiting: int
+    handed: int
     table: Prices | None
 
     @property
@@ -101,6 +103,7 @@ def read(cluster_id: int) -> Facts:
     cloud, account = spec_of(row.account_id)
     launches = ClusterLaunch.objects.filter(cluster=row)
     masters = launches.filter(role="MAS").values_list("token", flat=True)
+    waiting, handed = _queue_of(row.scheduler_id)
     return Facts(
         row=row,
         cloud=cloud,
@@ -109,7 +112,8 @@ def read(cluster_id: int) -> Facts:
         nodes=tuple(ClusterNode.objects.filter(cluster=row, gone_at=None).order_by("id")),
         orders=tuple(launches.filter(is_over=False).order_by("id")),
         masters=frozenset(str(token) for token in masters),
-        waiting=waiting_for(row.scheduler_id),
+        waiting=waiting,
+        handed=handed,
         table=prices.of_cloud(cloud),
     )
 
@@ -124,13 +128,20 @@ def _portal() -> UUID:
 
 def waiting_for(scheduler_id: int | None) -> int:
     """How many processes of jobs wait in the database for a scheduler, or for accounts at it."""
+    return _queue_of(scheduler_id)[0]
+
+
+def _queue_of(scheduler_id: int | None) -> tuple[int, int]:
     if scheduler_id is None:
-        return 0
+        return 0, 0
     of_it = Q(scheduler=scheduler_id) | Q(scheduler__parent=scheduler_id)
     rows = Job.objects.filter(of_it, state__in=WAITING, wanted=Wanted.RUN.value)
     unmade = When(tasks_made=0, backlog=0, then=F("num_jobs"))
-    found = rows.aggregate(count=Sum(Case(unmade, default=F("backlog"))))["count"]
-    return int(found or 0)
+    found = rows.aggregate(
+        waiting=Sum(Case(unmade, default=F("backlog"))),
+        handed=Sum(F("tasks_submitted") + F("tasks_running")),
+    )
+    return int(found["waiting"] or 0), int(found["handed"] or 0)
 
 
 def wishes(cluster_id: int) -> object:

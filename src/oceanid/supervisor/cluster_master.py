@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
 
 from oceanid.clouds.specs import Machine
 from oceanid.clouds.userdata.plans import MasterPlan
@@ -10,13 +12,17 @@ from oceanid.engines.pools import PoolLook
 from oceanid.errors import CapacityShort
 from oceanid.models import ClusterNode
 from oceanid.services.cluster_state import Told
-from oceanid.states import MachineState, Role
+from oceanid.states import ClusterState, MachineState, Role
 from oceanid.supervisor.cluster_desk import Desk, Trouble
 from oceanid.supervisor.cluster_keys import Keys
 from oceanid.supervisor.cluster_orders import Orders
 from oceanid.supervisor.cluster_pool import PoolDoor
 from oceanid.supervisor.cluster_sizing import RAISE
 from oceanid.supervisor.cluster_workers import Workers
+
+PATIENCE: Final = timedelta(minutes=1)
+"""A master that does not answer for so long is told of; less is a hitch of the network."""
+STARTS: Final = (ClusterState.STOPPED, ClusterState.STOPPING, ClusterState.STARTING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +154,8 @@ class Master:
             await self._replace(node, "The master stays away and is replaced, as was asked for.")
             await self.desk.fulfilled("repair_wanted_at")
             return Mastery(None, doing="It will be replaced.")
-        if node.state == MachineState.PENDING or not is_late:
+        is_starting = self.desk.facts.state in STARTS and not is_late
+        if is_starting or node.state == MachineState.PENDING or not self.door.is_away_for(PATIENCE):
             return Mastery(node, doing="It is waited for.")
         return Mastery(
             node,

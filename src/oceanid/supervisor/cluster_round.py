@@ -29,6 +29,8 @@ from oceanid.supervisor.cluster_workers import Workers
 
 GROUND: Final = cluster_state.PREFIX + "ground"
 PASSED: Final = cluster_state.PREFIX + "preflight"
+QUIET: Final = cluster_state.PREFIX + "quiet"
+"""How many processes were thought to be in the queue when it was last seen to be empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Round:
 
     def __init__(self, desk: Desk, door: PoolDoor) -> None:
         self.desk, self.door = desk, door
+        self.handed = desk.facts.handed
 
     async def go(self) -> bool:
         """Take a step; whether something is under way, so that the next one should come soon.
@@ -87,6 +90,8 @@ class Round:
         sight = await self._look(keys)
         await self.desk.end_again()
         await self._end_strangers(sight)
+        if wanted is ClusterWanted.STOP and await self._is_roused(sight):
+            wanted = ClusterWanted.RUN
         if wanted is ClusterWanted.DELETE:
             return await endings.empty_then_delete(sight.master, sight.look)
         if wanted is ClusterWanted.STOP:
@@ -110,19 +115,31 @@ class Round:
             return ClusterWanted.STOP
         if row.idle_minutes is None or row.idle_since is None:
             return wanted
-        if desk.facts.waiting:
+        if desk.facts.waiting or desk.facts.handed > int(desk.notes.get(QUIET) or 0):
             await desk.say([Told("decision", "A job waits: it is started.")], idle_since=None)
             return wanted
         is_asleep = desk.now - row.idle_since >= timedelta(minutes=row.idle_minutes)
         return ClusterWanted.STOP if is_asleep else wanted
+
+    async def _is_roused(self, sight: Sight) -> bool:
+        """Whether jobs came into the queue of one that was to stop for want of them."""
+        desk, look = self.desk, sight.look
+        is_asleep = desk.facts.wanted is ClusterWanted.RUN
+        if not is_asleep or look is None or not (look.running_jobs or look.idle_jobs):
+            return False
+        await desk.say([Told("decision", "A job has come: it stays.")], idle_since=None)
+        return True
 
     async def _count_idle(self, look: PoolLook) -> None:
         row = self.desk.facts.row
         is_idle = not (look.running_jobs or look.idle_jobs or self.desk.facts.waiting)
         if row.idle_minutes is None or not is_idle:
             await self.desk.say(idle_since=None)
-        elif row.idle_since is None:
+            return
+        if row.idle_since is None:
             await self.desk.say(idle_since=self.desk.now)
+        # What was handed over before the look, and is not in the queue, has ended or is lost.
+        await self.desk.notes.keep(QUIET, str(self.handed))
 
     # Before anything is made
 
@@ -340,16 +357,24 @@ class Round:
         of: int = 0,
     ) -> None:  # fmt: skip
         desk = self.desk
+        before = desk.facts.state
         state = run_state(
-            desk.facts.state,
+            before,
             was_up=desk.facts.row.scheduler_id is not None,
             is_ready=sight.look is not None,
             is_settled=at == "",
             trouble=trouble,
         )
+        message = trouble.message if trouble else ""
+        if state is ClusterState.DEGRADED and trouble is None:
+            is_there = sight.master is not None and sight.master.state == MachineState.RUNNING
+            if is_there and before in (ClusterState.RUNNING, ClusterState.RESIZING):
+                state = before  # it did not answer one look: that is no reason to alarm anybody
+            else:
+                message = f"The master is not there. {found}"
         await desk.say(
             state=state,
-            message=trouble.message if trouble else "",
+            message=message,
             hint=trouble.hint if trouble else "",
             steps=making(at, found, trouble=trouble, done=done, of=of),
         )

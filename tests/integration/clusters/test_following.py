@@ -128,6 +128,54 @@ def test_without_a_job_it_is_stopped_and_starts_by_itself_when_one_comes(
     assert house.row.state == "RUN" and len(house.machines()) == 2
 
 
+def handed_over(house: PaperHouse) -> Job:
+    """A job whose one process was given to the pool, as the database says."""
+    return Job.objects.create(
+        name="run", user=house.boss, type="CONDOR", scheduler=house.row.scheduler, state="SUB",
+        wanted="RUN", num_jobs=1, tasks_made=1, tasks_submitted=1, creation_time=house.now,
+    )  # fmt: skip
+
+
+def test_a_job_that_comes_into_its_queue_in_the_last_moment_keeps_it_awake(
+    make_house: MakeHouse,
+) -> None:
+    house = make_house(size=3, idle_minutes=30)
+    house.settles()
+    house.pass_time(minutes=31)
+    house.submit(1)
+    for _ in range(4):
+        house.round()
+    row = house.row
+    assert (row.state, row.idle_since) == ("RUN", None)
+    assert house.state.jobs[0].machine in {each.id for each in house.machines()}
+    house.finish()
+    house.round()
+    house.pass_time(minutes=15)
+    house.settles()
+    house.pass_time(minutes=16)
+    house.round()
+    assert house.row.state == "STG"
+    house.submit(1)
+    house.settles()
+    assert house.row.state == "RUN" and house.state.jobs[1].machine, "it had begun to stop"
+
+
+def test_a_job_that_its_queue_got_after_the_last_look_wakes_it(make_house: MakeHouse) -> None:
+    house = make_house(size=2, idle_minutes=30)
+    house.settles()
+    handed_over(house)  # one that the pool does not know (any more)
+    house.round()
+    house.pass_time(minutes=31)
+    house.settles()
+    assert house.row.state == "STO"
+    for _ in range(5):
+        house.round()
+    assert house.row.state == "STO", "the former one wakes nobody"
+    handed_over(house)
+    house.settles()
+    assert house.row.state == "RUN" and len(house.machines()) == 1
+
+
 def test_one_that_sleeps_is_started_by_a_person(make_house: MakeHouse) -> None:
     house = make_house(size=2, idle_minutes=10)
     house.settles()

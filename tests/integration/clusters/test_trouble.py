@@ -5,8 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 
 from oceanid.clouds.testing.world import PaperMachine
-from oceanid.models import Cluster, ClusterEvent, ClusterNode
+from oceanid.models import Cluster, ClusterEvent, ClusterNode, Outbox
 from oceanid.services import accounts, clusters
+from oceanid.services.outbox import ClusterNews
 from oceanid.states import MachineState, Role
 from tests.clouds.paper_house import PaperHouse
 from tests.integration.clusters.conftest import MakeHouse
@@ -104,6 +105,41 @@ def test_a_master_that_someone_stopped_is_started(house: PaperHouse) -> None:
     house.settles()
     assert house.row.state == "RUN"
     assert [each.id for each in house.machines(Role.MASTER)] == [master.id]
+
+
+def mute(house: PaperHouse, *, is_mute: bool) -> None:
+    """The master answers no more, or again."""
+    with house.world.open() as state:
+        (master,) = [each for each in state.machines if each.role == Role.MASTER]
+        master.joined, master.fate = not is_mute, "mute" if is_mute else "well"
+
+
+def test_one_look_that_the_master_does_not_answer_alarms_nobody_and_a_minute_does(
+    house: PaperHouse,
+) -> None:
+    Outbox.objects.all().delete()
+    mute(house, is_mute=True)
+    for _ in range(3):
+        house.round()
+    assert (house.row.state, house.row.message) == ("RUN", "")
+    mute(house, is_mute=False)
+    house.settles()
+    assert not Outbox.objects.filter(subject="cluster").exists()
+    mute(house, is_mute=True)
+    house.round()
+    house.pass_time(minutes=1)
+    house.round()
+    assert house.row.state == "DEG" and "does not answer" in house.row.message
+    told = Outbox.objects.get(subject="cluster")
+    assert told.after == ClusterNews.DEGRADED and "does not answer" in told.message
+
+
+def test_a_cluster_whose_master_is_gone_says_so_at_once(house: PaperHouse) -> None:
+    end(house, house.machines(Role.MASTER)[0])
+    house.until(lambda: house.row.state == "DEG", what="it is told")
+    assert house.row.message.startswith("The master is not there.")
+    house.settles()
+    assert (house.row.state, house.row.message) == ("RUN", "")
 
 
 def test_a_master_that_does_not_answer_is_told_and_replaced_only_by_repair(
