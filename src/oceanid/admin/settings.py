@@ -69,7 +69,7 @@ class ClusterManagementForm(_Form):
         empty_label=_("None"),
         help_text=_(
             "Once its machines are made, its master takes the jobs that name no scheduler. What "
-            "other clusters leave open is taken from it. Clusters are only prepared for now."
+            "other clusters leave open is taken from it."
         ),
     )
 

@@ -170,7 +170,9 @@ class Round:
 
     async def _preflight(self, claim: Claim) -> Trouble | None:
         desk = self.desk
-        steps = await desk.step(desk.cloud.preflight(claim, size=desk.facts.row.size))
+        steps = list(await desk.step(desk.cloud.preflight(claim, size=desk.facts.row.size)))
+        if problem := await desk.db(unreachable, desk.facts.row):
+            steps.append(Step("reached by SSH", False, problem.message, problem.hint))
         await desk.say(preflight=[asdict(each) for each in steps], preflighted_at=desk.now)
         for each in steps:
             if not each.ok:

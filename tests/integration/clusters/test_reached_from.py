@@ -10,6 +10,7 @@ from oceanid.errors import InvalidValue
 from oceanid.models import CloudAccount, Cluster, Setting
 from oceanid.services import clusters
 from oceanid.services.cluster_values import reached_from
+from tests.integration.clusters.conftest import MakeHouse
 
 pytestmark = pytest.mark.django_db
 
@@ -50,3 +51,16 @@ def test_its_own_networks_go_before_the_default_clusters_and_those_before_the_si
 def test_it_may_be_prepared_without(account: CloudAccount, settings: Any) -> None:
     silent(settings)
     assert clusters.save(Cluster(account=account, name="alps", size=2), None).pk
+
+
+def test_that_nobody_could_reach_it_is_found_before_anything_is_made(
+    make_house: MakeHouse, settings: Any
+) -> None:
+    house = make_house(size=1)
+    silent(settings)
+    clusters.preflight(house.cluster, house.boss)
+    house.round()
+    found = {each["name"]: each for each in house.row.preflight}
+    assert found["reached by SSH"]["ok"] is False
+    assert "SSH_FROM" in found["reached by SSH"]["hint"]
+    assert found["name"]["ok"] and not house.state.machines

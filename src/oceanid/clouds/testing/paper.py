@@ -114,8 +114,8 @@ class PaperCloud(Cloud):
             taken = _taken(state, claim)
             fits = size <= state.quota
             return (
-                Step("name", not taken, "taken" if taken else "free", "Choose another."),
-                Step("quota", fits, f"{state.quota} machines", "Ask for more."),
+                Step("name", not taken, "taken" if taken else "free", taken * "Choose another."),
+                Step("quota", fits, f"{state.quota} machines", (not fits) * "Ask for more."),
             )
 
     async def look(self, claim: Claim) -> Inventory:
