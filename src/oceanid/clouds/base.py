@@ -127,6 +127,16 @@ class Cloud(ABC):
     async def check(self) -> CheckReport:
         """Look at the account step by step; raises nothing for what it can tell as a step."""
 
+    async def identity(self) -> str:
+        """Which account of the cloud the credentials are of: the same for other credentials of the
+        same one. A cluster is only ever touched with credentials of the account that it was made
+        with, or it would seem to be gone and its machines would be nobody's.
+
+        Returns:
+            "" where the cloud knows no such thing: then any credentials will do.
+        """
+        return ""
+
     async def resolve(self, wanted: ClusterSpec) -> Blueprint:
         """Find out everything that was left open: concrete images, types, zones, shapes.
 

@@ -16,6 +16,7 @@ SUITE: Final = os.environ.get("OCEANID_VMS_SUITE", "trixie")
 """Debian's stable one, or another with a newer HTCondor."""
 INCLUDE: Final = (
     "systemd-sysv",
+    "mount",
     "cloud-init",
     "openssh-server",
     "sudo",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 
-from oceanid.clouds.testing.world import PaperMachine
+from oceanid.clouds.testing.world import PaperMachine, World
 from oceanid.models import Cluster, ClusterEvent, ClusterNode, Outbox
 from oceanid.services import accounts, clusters
 from oceanid.services.outbox import ClusterNews
@@ -271,6 +272,30 @@ def test_lost_credentials_are_told_and_nothing_is_forgotten(house: PaperHouse) -
     house.settles()
     assert house.row.state == "RUN" and house.row.message == ""
     assert len(house.machines()) == 2
+
+
+def test_with_credentials_of_another_account_nothing_is_touched_and_nothing_forgotten(
+    house: PaperHouse, tmp_path: Path
+) -> None:
+    account = house.row.account
+    before, elsewhere = account.config, {"folder": str(tmp_path / "elsewhere")}
+    account.config = elsewhere
+    accounts.save(account, house.boss)
+    for _ in range(4):
+        house.round()
+    assert house.row.state == "DEG" and "another account" in house.row.message
+    assert "Give the cloud account" in house.row.hint
+    clusters.delete(house.cluster, house.boss, force=True)
+    house.die()
+    for _ in range(4):
+        house.round()
+    assert house.row.wanted == "DEL" and "another account" in house.row.message
+    assert len(house.nodes()) == 2 and len(house.machines()) == 2
+    assert not World(elsewhere["folder"]).read().calls
+    account.config = before
+    accounts.save(account, house.boss)
+    house.gone()
+    assert house.state.machines == [] and house.state.groups == []
 
 
 def test_a_cloud_that_is_away_says_nothing_of_the_machines(house: PaperHouse) -> None:

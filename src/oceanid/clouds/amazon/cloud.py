@@ -92,6 +92,12 @@ class AmazonCloud(Cloud):
             lambda: looked(lambda look: account.look_at_account(self._session, look))
         )
 
+    async def identity(self) -> str:
+        """The account's twelve digits, as STS tells them: whoever has a key may ask."""
+        region = self._session.region
+        said = await self._session.call("GetCallerIdentity", region=region, service="sts")
+        return str(said["Account"])
+
     async def resolve(self, wanted: ClusterSpec) -> Blueprint:
         """Find out images, types, zones and the network; see :mod:`.findings`."""
         return await findings.resolve(self._session, wanted)

@@ -88,6 +88,10 @@ class AzureCloud(Cloud):
         session = self._session
         return await in_thread(lambda: account_looked(lambda look: look_at_account(session, look)))
 
+    async def identity(self) -> str:
+        """The subscription."""
+        return self._session.subscription.lower()
+
     async def resolve(self, wanted: ClusterSpec) -> Blueprint:
         """Concrete versions of images, sizes with their shapes, subnet and group."""
         return await resolved(self._session, wanted)

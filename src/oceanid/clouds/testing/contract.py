@@ -47,7 +47,9 @@ class CloudContract:
 
     def test_what_was_left_open_is_found_out_and_concrete(self, tmp_path: Path) -> None:
         async def scenario(stage: Stage) -> None:
-            found = await stage.make_cloud().resolve(stage.spec("alps"))
+            cloud = stage.make_cloud()
+            assert await cloud.identity() == await stage.make_cloud().identity()
+            found = await cloud.resolve(stage.spec("alps"))
             assert found.region and found.master_image and found.node_image
             assert found.master_type and found.node_type
             assert found.node_shape.cpus >= 1 and found.node_shape.memory_mib >= 256

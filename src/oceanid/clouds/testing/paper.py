@@ -84,6 +84,10 @@ class PaperCloud(Cloud):
             Health.OK if ok else Health.DEGRADED, (Step("login", ok, "The paper's.", told),)
         )
 
+    async def identity(self) -> str:
+        """Where the paper is."""
+        return str(self.world.folder)
+
     async def resolve(self, wanted: ClusterSpec) -> Blueprint:
         """Fill in the one image, the small type and the one region."""
         with self.world.call("resolve"):
