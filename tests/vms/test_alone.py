@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from oceanid.clouds.userdata import WorkerPlan, rendered
 from oceanid.engines.htcondor.shell import HostKeyChanged
 from oceanid.engines.testing import Bench, shell
 from oceanid.states import TaskState
@@ -30,6 +33,28 @@ def test_a_job_runs_on_it_by_way_of_the_known_host_key(alone: Cluster, tmp_path:
         assert (tmp_path / "made").read_text() == "made\n"
 
     alone.on_pool(tmp_path, scenario)
+
+
+WORKER = WorkerPlan(
+    cluster="alone", master_address="10.0.0.4", token=f"eyJ{'h' * 40}.eyJ{'p' * 400}.{'s' * 43}"
+)
+
+
+@pytest.mark.parametrize("kind", ["idle master", "working master", "worker", "spot worker"])
+def test_debians_cloud_init_finds_no_fault_in_what_machines_boot_with(
+    alone: Cluster, kind: str
+) -> None:
+    plan = {
+        "idle master": replace(alone.plan, works=False),
+        "working master": alone.plan,
+        "worker": WORKER,
+        "spot worker": replace(WORKER, spot=True),
+    }[kind]
+    machine = alone.master
+    write = ("sh", "-c", "umask 077; cat >/run/user-data")
+    subprocess.run([*machine.entering(), *write], input=rendered(plan), text=True, check=True)
+    said = machine.run("cloud-init", "schema", "-c", "/run/user-data")
+    assert "Valid schema" in said, said
 
 
 def test_the_check_of_a_scheduler_record_finds_nothing_wrong(

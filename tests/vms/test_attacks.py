@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 
 import pytest
@@ -238,6 +239,17 @@ def test_a_worker_listens_to_nothing_but_condor(grown: Grown) -> None:
     for each in grown.workers:
         said = grown.cluster.machine(each).run("ss", "-Htlnp")
         assert {line.split('"')[1] for line in said.splitlines()} == {"condor_shared_p"}, said
+
+
+def test_whatever_condors_package_says_nobody_goes_without_a_name_or_in_the_open(
+    grown: Grown,
+) -> None:
+    for machine in (grown.cluster.master, grown.cluster.machine(grown.workers[0])):
+        said = machine.run("condor_config_val", "-dump", "SEC_")
+        kinds = "AUTHENTICATION|ENCRYPTION|INTEGRITY"
+        found = dict(re.findall(rf"^(SEC_[A-Z]+_(?:{kinds})) = (\w+)$", said, re.MULTILINE))
+        assert len(found) >= 9
+        assert set(found.values()) == {"REQUIRED"}, found
 
 
 def test_the_console_of_a_machine_tells_no_secret(grown: Grown) -> None:

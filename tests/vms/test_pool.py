@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from base64 import b64decode, urlsafe_b64decode
 from pathlib import Path
 
 import pytest
 
+from oceanid import conf
 from oceanid.engines.pools import PoolNode
 from oceanid.engines.testing import Bench, shell
 from oceanid.states import TaskState
@@ -162,6 +164,55 @@ def test_a_worker_takes_its_next_token_before_the_first_one_ends(grown: Grown) -
     own = worker.run("condor_config_val", "FULL_HOSTNAME").strip()
     query = ("condor_status", "-af", "Name", "-constraint", f'Machine == "{own}"')
     until(lambda: worker.run(*query, check=False), awaited="the worker to join again")
+
+
+def test_a_token_that_has_ended_is_refused_and_the_next_one_is_looked_for_in_time(
+    grown: Grown,
+) -> None:
+    worker, master = grown.cluster.machine(grown.workers[1]), grown.cluster.master
+    domain = master.run("condor_config_val", "TRUST_DOMAIN").strip()
+
+    def with_token(*, lifetime_s: int) -> str:
+        token = master.run(
+            "condor_token_create", "-identity", f"oceanid-worker@{domain}", "-key", "POOL",
+            "-lifetime", str(lifetime_s), "-authz", "READ", "-authz", "ADVERTISE_STARTD",
+        ).strip()  # fmt: skip
+        worker.run("sh", "-c", f"umask 077; mkdir -p /run/trial; echo {token} >/run/trial/it")
+        assert claims(token)["exp"] == claims(token)["iat"] + lifetime_s  # type: ignore[operator]
+        return token
+
+    def may_join() -> bool:
+        trial = "_CONDOR_SEC_TOKEN_SYSTEM_DIRECTORY=/run/trial"
+        ping = f"{trial} condor_ping -type collector ADVERTISE_STARTD >/dev/null 2>&1; echo $?"
+        return worker.run("sh", "-c", ping).strip() == "0"
+
+    with_token(lifetime_s=600)
+    assert may_join(), "this is how one that holds is taken"
+    with_token(lifetime_s=1)
+    until(lambda: not may_join(), awaited="the token to end")
+    # The next token is there from the first round of the master's timer on, and asked for by a
+    # timer that runs some hundred times within the life of the first.
+    for machine in (master, worker):
+        assert machine.run("systemctl", "is-active", "oceanid-renew.timer") == "active\n"
+    timer = worker.run("cat", "/etc/systemd/system/oceanid-renew.timer")
+    assert "OnUnitInactiveSec=300" in timer
+    assert conf.current().clusters.token_days * 86_400 > 300 * 100
+
+
+def test_an_ended_job_is_soon_no_reason_to_keep_its_worker(grown: Grown, tmp_path: Path) -> None:
+    async def scenario(bench: Bench) -> None:
+        batch = bench.batch(shell("true", tmp_path, transfer_files=True))
+        await bench.engine.submit(batch)
+        seen = await bench.ends(batch)
+        assert seen[0].state is TaskState.COMPLETE, seen[0].reason
+        pool = bench.engine.pool(grown.cluster.config("oceanid-keeper"), grown.cluster.secrets)
+        await pool.open()
+        began = time.monotonic()
+        while any(each.jobs_running for each in (await pool.look()).nodes):
+            assert time.monotonic() < began + 20, "it is told at once, not every minute"
+        await pool.close()
+
+    grown.cluster.on_pool(tmp_path, scenario)
 
 
 def test_a_sealed_token_is_of_no_use_to_another_worker(grown: Grown) -> None:

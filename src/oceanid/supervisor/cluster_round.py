@@ -273,7 +273,7 @@ class Round:
 
     async def _end_strangers(self, sight: Sight) -> None:
         if sight.strangers:
-            told = f"{len(sight.strangers)} masters whose keys are not known end."
+            told = f"Masters whose keys are not known end: {len(sight.strangers)}."
             await self.desk.end(sight.strangers, told)
 
     # Toward a cluster that runs

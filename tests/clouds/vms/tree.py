@@ -17,6 +17,7 @@ SUITE: Final = os.environ.get("OCEANID_VMS_SUITE", "trixie")
 INCLUDE: Final = (
     "systemd-sysv",
     "mount",
+    "passwd",
     "cloud-init",
     "openssh-server",
     "sudo",

@@ -32,6 +32,10 @@ def test_a_cluster_is_created_found_listed_and_changed(account: CloudAccount) ->
     assert [each.name for each in clusters.list_clusters()] == ["alps"]
     assert clusters.get("alps", account=account).pk == made.pk
     clusters.resize("alps", 5)
+    for impossible in (0, -1, 5_001):
+        with pytest.raises(InvalidValue, match="1 to 5,000") as refused:
+            clusters.resize("alps", impossible)
+        assert "1 is the master alone" in refused.value.hint
     assert clusters.get("alps").size == 5
     assert clusters.plan("alps").lines[0].verb == "make"
     clusters.stop("alps")

@@ -81,6 +81,27 @@ def test_shrinking_takes_idle_ones_first_and_waits_for_jobs(house: PaperHouse) -
     assert len(house.machines()) == 1 and house.state.killed == []
 
 
+def test_a_job_that_begins_while_it_shrinks_is_not_killed(house: PaperHouse) -> None:
+    """At any moment: between the look that finds all idle, the drain, and the end of a worker."""
+    struck = 0
+    for call in range(0, 16, 2):
+        before = len(house.state.jobs)
+        clusters.resize(house.cluster, 1, house.boss)
+        house.interrupt(call, lambda: house.submit(2), after=True)
+        for _ in range(4):
+            house.round()
+        state = house.state
+        struck += len(state.jobs) > before
+        busy = {job.machine for job in state.jobs if job.machine}
+        assert state.killed == [] and busy <= {each.id for each in state.machines if each.is_alive}
+        house.finish()
+        house.settles()
+        assert house.machines() == [] and house.row.state == "RUN"
+        clusters.resize(house.cluster, 3, house.boss)
+        house.settles()
+    assert struck > 5 and house.state.killed == []
+
+
 def test_by_force_a_running_job_is_no_reason_to_wait(house: PaperHouse) -> None:
     house.submit(2)
     house.round()
