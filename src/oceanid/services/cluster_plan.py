@@ -191,16 +191,27 @@ def _lines(
             price = NOTHING if each == "end" else each_cost
             lines.append(PlanLine(each, "worker", count, as_node, price))  # type: ignore[arg-type]
     whose: Verb = "keep" if master is not None else "make"
-    lines += _with_them(whose, cost, workers)
+    lines += _with_them(whose, cost, workers, before=None if master is None else there)
     lines.append(PlanLine(whose, "rest", 1, blueprint.network or blueprint.resource_group))
     return tuple(lines), cost.of(workers)
 
 
 def _with_them(
-    verb: Verb, cost: Tariff, workers: int, *, has_master: bool = True, is_stopped: bool = False
-) -> list[PlanLine]:
-    """Disks, addresses and gateways, as they will be afterwards."""
+    verb: Verb, cost: Tariff, workers: int, *, has_master: bool = True, is_stopped: bool = False,
+    before: int | None = None,
+) -> list[PlanLine]:  # fmt: skip
+    """Disks, addresses and gateways, as they will be afterwards.
+
+    Args:
+        verb: What becomes of them.
+        cost: What they cost.
+        workers: How many workers there will be.
+        has_master: Whether there will be a master.
+        is_stopped: Whether it will be stopped.
+        before: How many workers there are: what more of them bring is made.
+    """
     found: list[PlanLine] = []
+    had = {} if before is None else {"disk": before + 1, "address": cost.addresses(before)}
     gib = cost.beside.disk_gib or cost.blueprint.disk_gib
     addresses = cost.addresses(workers, has_master=has_master, is_stopped=is_stopped)
     gb = f"and US$ {cost.gateway_gb:f} a GB that goes through it" if cost.gateway_gb else ""
@@ -209,9 +220,11 @@ def _with_them(
         ("address", addresses, cost.address, ""),
         ("gateway", cost.beside.gateways, cost.gateway, gb),
     ):
-        if count:
-            each = None if price is None else price * count
-            found.append(PlanLine(verb, what, count, detail, each))
+        kept = min(count, had.get(what, count))
+        for becomes, some in ((verb, kept), ("make", count - kept)):
+            if some:
+                each = None if price is None else price * some
+                found.append(PlanLine(becomes, what, some, detail, each))
     return found
 
 

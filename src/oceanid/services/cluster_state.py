@@ -241,8 +241,13 @@ def tell(cluster_id: int, told: list[Told], *, now: datetime) -> None:
 
 
 def _asleep(idle_minutes: int | None) -> Told:
-    said = f"Stopped: it had no job for {idle_minutes} minutes; it starts when one comes."
+    said = f"Stopped: it had no job for {minutes(idle_minutes)}; it starts when one comes."
     return Told("state", said, ClusterNews.IDLE)
+
+
+def minutes(count: int | None) -> str:
+    """So many minutes, in words."""
+    return "a minute" if count == 1 else f"{count} minutes"
 
 
 def _of_state(before: ClusterState, after: ClusterState, message: str) -> Told:

@@ -156,7 +156,8 @@ class Endings:
         row = self.desk.facts.row
         message = ""
         if is_over and row.wanted == ClusterWanted.RUN:
-            message = f"No job for {row.idle_minutes} minutes: it starts when one comes."
+            minutes = cluster_state.minutes(row.idle_minutes)
+            message = f"No job for {minutes}: it starts when one comes."
         elif is_over and row.budget is not None and self._spent() >= row.budget:
             message = f"Its budget of US$ {row.budget} is used up."
         hint = ""

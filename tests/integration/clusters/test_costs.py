@@ -273,3 +273,17 @@ def test_what_shut_itself_down_costs_as_if_it_ran(make_house: MakeHouse) -> None
     assert cost(house).usd_per_hour == MASTER, "it is told as it is"
     house.settles()
     assert cost(house).usd_per_hour == Decimal("0.05")
+
+
+def test_a_plan_tells_what_comes_to_what_is_there(make_house: MakeHouse) -> None:
+    price()
+    house = with_gateway(make_house, size=2)
+    house.settles()
+    up = [(line.verb, line.what, line.count) for line in clusters.plan(house.row, size=5).lines]
+    assert up == [
+        ("keep", "master", 1), ("keep", "worker", 1), ("make", "worker", 3), ("keep", "disk", 2),
+        ("make", "disk", 3), ("keep", "address", 2), ("keep", "gateway", 1), ("keep", "rest", 1),
+    ]  # fmt: skip
+    lines = clusters.plan(house.row, size=1).lines
+    down = [(line.verb, line.what, line.count) for line in lines]
+    assert ("keep", "disk", 1) in down and ("make", "disk", 1) not in down
