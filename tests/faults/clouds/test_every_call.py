@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
 from tests.faults.clouds.ground import Ground
 from tests.faults.clouds.trial import VERBS, rehearse, survives
 from tests.faults.figures import Figures
 
+told = logging.getLogger(__name__)
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -27,11 +30,14 @@ def test_it_ends_as_wanted_whole_and_once(
     struck = 0
     for call in range(count):
         for when in ("before", "after"):
+            told.info(
+                "%s, %s: %s %s call %s of %s", ground.cloud.title, name, by, when, call, count
+            )
             try:
                 struck += survives(ground, name, call, when, whole, by=by)
             except AssertionError as problem:
                 problem.add_note(f"Struck {when} call {call} of {count}.")
                 raise
     assert struck, "it was never struck"
-    told = f"{ground.cloud.title}, {name}: {struck} times struck by a {by}, before and after"
-    figures.notes.append(f"{told} each of its calls; all as wanted")
+    what = f"{ground.cloud.title}, {name}: {struck} times struck by a {by}, before and after"
+    figures.notes.append(f"{what} each of its calls; all as wanted")
