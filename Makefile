@@ -7,6 +7,7 @@ TETHYS := var/cache/tethys-venv
 CONDORPY := var/cache/condorpy-venv
 ROUNDS ?= 30
 ARGS ?=
+LANGUAGES ?=
 WORKERS ?= 2
 BROWSERS ?= 2
 CONDOR ?= trixie sid
@@ -24,7 +25,7 @@ comma := ,
 .PHONY: help run setup setup-tethys test test-postgres test-browser test-tethys test-condor test-vms e2e-aws e2e-azure faults faults-postgres \
 	faults-condor faults-clouds bench bench-clouds bench-local bench-pages bench-pages-postgres bench-site bench-site-postgres \
 	bench-condor bench-smoke lint format \
-	docs reference \
+	docs reference messages \
 	pictures requirements clean
 
 help:  ## List the commands
@@ -132,6 +133,9 @@ docs: $(STAMP)  ## Build the documentation into site/
 
 reference: $(STAMP)  ## Write the reference's tables anew from the code
 	$(BIN)/python tools/reference.py
+
+messages: $(STAMP)  ## Collect and compile texts for translators: LANGUAGES="de pt_BR" (apt: gettext)
+	$(BIN)/python tools/messages.py $(LANGUAGES)
 
 pictures: $(STAMP)  ## Take the README's pictures again
 	$(BIN)/python tools/pictures.py $(ARGS)

@@ -19,6 +19,11 @@ class OceanidConfig(AppConfig):
         from importlib.util import find_spec
 
         from django.db.models.signals import post_migrate
+        from django.utils.translation import gettext
+
+        from oceanid.errors import translate_with
+
+        translate_with(gettext)
 
         for module in ("oceanid.jobs.types", "oceanid.checks"):
             if find_spec(module) is not None:

@@ -73,7 +73,12 @@ def create(
     unknown = sorted(set(options) - OPTIONS)
     if unknown:
         known = ", ".join(sorted(OPTIONS))
-        raise InvalidValue(f"A cluster has no option “{unknown[0]}”.", hint=f"Known are: {known}.")
+        raise InvalidValue(
+            "A cluster has no option “{unknown}”.",
+            hint="Known are: {known}.",
+            unknown=unknown[0],
+            known=known,
+        )
     where = _account(account)
     row = Cluster.objects.filter(account=where, name=name).first()
     row = row or Cluster(account=where, name=name)
@@ -100,8 +105,8 @@ def get(name: str, *, account: CloudAccount | str | None = None) -> Cluster:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise NotFound(f"There is no cluster “{name}”.")
-    raise NotFound(f"Several accounts have a cluster “{name}”.", hint="Name the account.")
+        raise NotFound("There is no cluster “{name}”.", name=name)
+    raise NotFound("Several accounts have a cluster “{name}”.", hint="Name the account.", name=name)
 
 
 def list_clusters() -> QuerySet[Cluster]:
@@ -220,12 +225,19 @@ def wait(
             return row
         if row.state == ClusterState.FAILED and until == "running":
             raise OceanidError(
-                f"“{row.name}” failed: {row.message}", hint=row.hint, code="cluster-failed"
+                "“{name}” failed: {said}",
+                hint=row.hint,
+                code="cluster-failed",
+                name=row.name,
+                said=row.message,
             )
         if time.monotonic() + PAUSE_S > deadline:
             raise WaitTimeout(
-                f"“{row.name}” is {row.get_state_display()} after {timeout_s:g} s; it goes on.",
+                "“{name}” is {state} after {timeout_s:g} s; it goes on.",
                 hint=row.message or "Look whether a supervisor runs: oceanid doctor.",
+                name=row.name,
+                state=row.get_state_display(),
+                timeout_s=timeout_s,
             )
         time.sleep(PAUSE_S)
 
@@ -247,8 +259,12 @@ def _account(given: CloudAccount | str | None) -> CloudAccount:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise NotFound(f"There is no cloud account “{given}”.", hint="Make it under Settings.")
-    raise NotFound(f"Several clouds have an account “{given}”.", hint="Write cloud:name.")
+        raise NotFound(
+            "There is no cloud account “{given}”.", hint="Make it under Settings.", given=given
+        )
+    raise NotFound(
+        "Several clouds have an account “{given}”.", hint="Write cloud:name.", given=given
+    )
 
 
 def _offered() -> CloudAccount:

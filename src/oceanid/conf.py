@@ -234,13 +234,19 @@ def _xdg_data() -> Path:
 
 def _build(kind: type[Any], given: Mapping[str, Any], path: str) -> Any:
     if not isinstance(given, Mapping):
-        raise InvalidSettings(f"{path} must be a dictionary, not {type(given).__name__}.")
+        raise InvalidSettings(
+            "{path} must be a dictionary, not {name}.", path=path, name=type(given).__name__
+        )
     known = {each.name.upper(): each for each in fields(kind)}
     values: dict[str, Any] = {}
     for key, value in given.items():
         if key not in known:
             raise InvalidSettings(
-                f"{path} has an unknown key “{key}”.", hint=f"Known are: {', '.join(known)}."
+                "{path} has an unknown key “{key}”.",
+                hint="Known are: {known}.",
+                path=path,
+                key=key,
+                known=", ".join(known),
             )
         name = known[key].name
         if name in _SECTIONS and kind is Settings:
@@ -263,7 +269,9 @@ def _checked(value: Any, default: Any, path: str) -> Any:
         return str(value)
     if default is not None and type(value) is type(default):
         if isinstance(value, int) and value < 0:
-            raise InvalidSettings(f"{path} can't be negative.")
+            raise InvalidSettings("{path} can't be negative.", path=path)
         return value
     wanted = "a whole number or None" if default is None else type(default).__name__
-    raise InvalidSettings(f"{path} must be {wanted}, not {value!r}.")
+    raise InvalidSettings(
+        "{path} must be {wanted}, not {value!r}.", path=path, wanted=wanted, value=value
+    )

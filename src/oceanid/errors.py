@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import ClassVar
+
+_translator: Callable[[str], str] | None = None
+
+
+def translate_with(translator: Callable[[str], str] | None) -> None:
+    """Tell errors in other languages from now on: where they are read, in the reader's.
+
+    Args:
+        translator: What gives a text's translation at the moment, or the text; None for English.
+    """
+    global _translator
+    _translator = translator
 
 
 class OceanidError(Exception):
     """The root of everything that Oceanid raises on purpose.
+
+    Message and hint are whole sentences for translators, with ``{name}`` where a value stands:
+    no f-strings. ``make messages`` collects them.
 
     Args:
         message: What went wrong, in one sentence that a user can read.
         hint: What to do about it, in one sentence; empty when there is nothing to do.
         code: A stable slug; the class's own when not given.
         transient: Whether the same call may succeed later without a change.
+        values: What stands in message and hint, as in :meth:`str.format`. Without any, both are
+            told as they are, whatever braces are in them.
     """
 
     code: ClassVar[str] = "oceanid-error"
@@ -25,15 +43,61 @@ class OceanidError(Exception):
         hint: str = "",
         code: str | None = None,
         transient: bool | None = None,
+        **values: object,
     ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self._message, self._hint = message, hint
+        self._values = {name: _kept(value) for name, value in values.items()}
+        super().__init__(_filled(message, self._values))
         self.slug = code or self.code
         self.transient = self.is_transient if transient is None else transient
 
+    @property
+    def message(self) -> str:
+        """What went wrong, in the language that is active now."""
+        return _told(self._message, self._values)
+
+    @property
+    def hint(self) -> str:
+        """What to do about it, in the language that is active now."""
+        return _told(self._hint, self._values)
+
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".rstrip()
+
+
+class _Kept:
+    """What a value looked like: an error outlives what it tells of."""
+
+    __slots__ = ("_shown", "_text")
+
+    def __init__(self, value: object) -> None:
+        self._text, self._shown = str(value), repr(value)
+
+    def __str__(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return self._shown
+
+    def __format__(self, spec: str) -> str:
+        return format(self._text, spec)
+
+
+def _kept(value: object) -> object:
+    return value if isinstance(value, str | int | float) else _Kept(value)
+
+
+def _filled(text: str, values: Mapping[str, object]) -> str:
+    return str(text).format_map(values) if values else str(text)
+
+
+def _told(text: str, values: Mapping[str, object]) -> str:
+    if _translator is None or not text:
+        return _filled(text, values)
+    try:
+        return _filled(_translator(str(text)), values)
+    except (LookupError, ValueError, AttributeError):
+        return _filled(text, values)  # a translation that names what is not there
 
 
 class InvalidSpecification(OceanidError):

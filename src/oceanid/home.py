@@ -28,8 +28,11 @@ class HomeUnusable(OceanidError):
 
     def __init__(self, path: Path, problem: OSError) -> None:
         super().__init__(
-            f"The portal's state can't be kept in {path}: {problem.strerror or problem}.",
-            hint=f"Give it to this account, or name another directory in {VARIABLE}.",
+            "The portal's state can't be kept in {path}: {problem}.",
+            hint="Give it to this account, or name another directory in {variable}.",
+            path=path,
+            problem=problem.strerror or problem,
+            variable=VARIABLE,
         )
 
 
@@ -104,7 +107,9 @@ class Home:
         except FileNotFoundError:
             return {}
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-            raise InvalidSettings(f"{file} can't be read: {problem}.") from problem
+            raise InvalidSettings(
+                "{file} can't be read: {problem}.", file=file, problem=problem
+            ) from problem
 
     def secret_key(self) -> str:
         """The site's secret key; made on first use, readable by its owner alone.

@@ -46,10 +46,17 @@ def find(name: str) -> Cluster:
         rows.filter(name=plain, account__name=account) if slash else rows.filter(name=name)
     )
     if not found:
-        raise NotFound(f"There is no cluster “{name}”.", hint="“oceanid clusters list” shows all.")
+        raise NotFound(
+            "There is no cluster “{name}”.", hint="“oceanid clusters list” shows all.", name=name
+        )
     if len(found) > 1:
         which = ", ".join(f"{each.account.name}/{each.name}" for each in found)
-        raise InvalidValue(f"Several clusters are called “{name}”.", hint=f"Say which: {which}.")
+        raise InvalidValue(
+            "Several clusters are called “{name}”.",
+            hint="Say which: {which}.",
+            name=name,
+            which=which,
+        )
     return found[0]
 
 
@@ -115,7 +122,7 @@ def acting_as(person: str) -> Iterator[Any]:
             return
         found = model._default_manager.filter(**{model.USERNAME_FIELD: person}).first()
         if found is None:
-            raise NotFound(f"There is no user “{person}”.")
+            raise NotFound("There is no user “{person}”.", person=person)
         yield found
 
 
@@ -134,10 +141,13 @@ def account_named(name: str) -> CloudAccount:
         if len(found) == 1:
             return found[0]
         raise NotFound(
-            f"There is no cloud account “{name}”." if not found
-            else f"Accounts of several clouds are called “{name}”.",
-            hint="These are: " + ", ".join(rows.values_list("name", flat=True)) + ".",
-        )  # fmt: skip
+            "There is no cloud account “{name}”."
+            if not found
+            else "Accounts of several clouds are called “{name}”.",
+            hint="These are: {all_names}.",
+            name=name,
+            all_names=", ".join(rows.values_list("name", flat=True)),
+        )
     part = Setting.objects.filter(default_cluster__isnull=False)
     default = part.values_list("default_cluster__account", flat=True)
     found = list(rows.filter(pk__in=default)) or list(rows.filter(is_default=True))
@@ -173,8 +183,9 @@ def sized(size: int | None) -> int | None:
 
     if size is not None and not 1 <= size <= MOST_MACHINES:
         raise InvalidValue(
-            f"A cluster has 1 to {MOST_MACHINES:,} machines.",
+            "A cluster has 1 to {most_machines:,} machines.",
             hint="1 is the master alone, which then works too.",
+            most_machines=MOST_MACHINES,
         )
     return size
 
@@ -192,5 +203,8 @@ def contents(path: Path) -> bytes:
             return file.read(MOST_BYTES + 1)
     except OSError as problem:
         raise InvalidValue(
-            f"“{path}” can't be read: {problem.strerror}.", hint="Look at the path and the rights."
+            "“{path}” can't be read: {strerror}.",
+            hint="Look at the path and the rights.",
+            path=path,
+            strerror=problem.strerror,
         ) from problem

@@ -84,14 +84,18 @@ def _found(account: CloudAccount, given: str) -> FoundEstate:
         identity = UUID(given)
     except ValueError as problem:
         raise InvalidValue(
-            f"“{given[:60]}” is not an identity.", hint="“oceanid clusters audit” tells them."
+            "“{given}” is not an identity.",
+            hint="“oceanid clusters audit” tells them.",
+            given=given[:60],
         ) from problem
     rows = FoundEstate.objects.select_related("account")
     estate = rows.filter(account=account, cluster_uuid=identity).first()
     if estate is None:
         raise NotFound(
-            f"Nothing with the identity {identity} was found in “{account.name}”.",
+            "Nothing with the identity {identity} was found in “{name}”.",
             hint="“oceanid clusters audit” looks again.",
+            identity=identity,
+            name=account.name,
         )
     return estate
 

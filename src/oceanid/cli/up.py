@@ -81,8 +81,9 @@ def _announced(home: Home) -> Running | None:
             return running
         if time.monotonic() > deadline:
             raise StartsStill(
-                f"Another portal holds {home.path} and has not said where it is.",
+                "Another portal holds {path} and has not said where it is.",
                 hint="See what it prints, or stop it: oceanid stop.",
+                path=home.path,
             )
         time.sleep(0.05)
     return None
@@ -229,10 +230,13 @@ def _listen(host: str, port: int | None) -> socket.socket:
             listening.close()
             if problem.errno != errno.EADDRINUSE or port is not None:
                 raise PortTaken(
-                    f"{host}:{candidate} can't be used: {problem.strerror}.",
+                    "{host}:{candidate} can't be used: {strerror}.",
                     hint="Give another --port, or none to take a free one.",
+                    host=host,
+                    candidate=candidate,
+                    strerror=problem.strerror,
                 ) from problem
-    raise PortTaken(f"{host} has no free port.")
+    raise PortTaken("{host} has no free port.", host=host)
 
 
 def _in_address(host: str) -> str:

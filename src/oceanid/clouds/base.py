@@ -235,5 +235,6 @@ class Cloud(ABC):
 
     def _only_looks(self) -> OceanidError:
         return UnsupportedCapability(
-            f"{self.title} can only be looked at by this version; it can't make machines."
+            "{title} can only be looked at by this version; it can't make machines.",
+            title=self.title,
         )

@@ -51,8 +51,9 @@ def read_private(path_text: str) -> bytes:
     path = Path(path_text).expanduser()
     if not path.is_absolute():
         raise InvalidValue(
-            f"“{path_text}” is not a whole path.",
+            "“{path_text}” is not a whole path.",
             hint="Give it from the root on, as in /etc/oceanid/key.pem.",
+            path_text=path_text,
         )
     try:
         # A pipe or a device must not keep the page waiting.
@@ -62,15 +63,22 @@ def read_private(path_text: str) -> bytes:
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
-            raise InvalidValue(f"“{path_text}” is not a file.", hint="Give the key file's path.")
+            raise InvalidValue(
+                "“{path_text}” is not a file.",
+                hint="Give the key file's path.",
+                path_text=path_text,
+            )
         if found.st_mode & 0o007:
             raise InvalidValue(
-                f"Every user of the portal's machine can get at “{path_text}”.",
-                hint=f"Run on that machine: chmod 600 {path_text}",
+                "Every user of the portal's machine can get at “{path_text}”.",
+                hint="Run on that machine: chmod 600 {path_text}",
+                path_text=path_text,
             )
         if found.st_size > MOST_BYTES:
             raise InvalidValue(
-                f"“{path_text}” is too large for a key.", hint="Give the key file's path."
+                "“{path_text}” is too large for a key.",
+                hint="Give the key file's path.",
+                path_text=path_text,
             )
         return os.read(descriptor, MOST_BYTES)
     finally:
@@ -94,15 +102,16 @@ def public_half(path_text: str, password: str = "") -> str:
         return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
     except TypeError as problem:
         raise InvalidValue(
-            f"The key “{path_text}” is protected by a passphrase.",
-            hint="The supervisor has nobody to ask for it. Remove it: "
-            f"ssh-keygen -p -f {path_text}",
+            "The key “{path_text}” is protected by a passphrase.",
+            hint="The supervisor has nobody to ask for it. Remove it: ssh-keygen -p -f {path_text}",
+            path_text=path_text,
         ) from problem
     except (ValueError, UnsupportedAlgorithm) as problem:
         raise InvalidValue(
-            f"“{path_text}” is not a private key that can be read.",
+            "“{path_text}” is not a private key that can be read.",
             hint="It begins with “-----BEGIN” and is what Amazon gave as a .pem file when the "
             "key pair was made; not a .ppk file and not the public half.",
+            path_text=path_text,
         ) from problem
 
 
@@ -122,38 +131,44 @@ def certificate(path_text: str, password: str = "") -> Certificate:
         found = x509.load_pem_x509_certificate(data)
     except ValueError as problem:
         raise InvalidValue(
-            f"There is no certificate in “{path_text}”.",
+            "There is no certificate in “{path_text}”.",
             hint="One PEM file is needed with the certificate and its private key, one below "
             "the other: cat key.pem cert.pem > both.pem",
+            path_text=path_text,
         ) from problem
     try:
         key = load_pem_private_key(data, password.encode() or None)
     except TypeError as problem:
         raise InvalidValue(
-            f"The private key in “{path_text}” "
-            + ("has no password." if password else "is protected by a password."),
+            "The private key in “{path}” has no password."
+            if password
+            else "The private key in “{path}” is protected by a password.",
             hint="Forget the stored password." if password else "Give its password.",
+            path=path_text,
         ) from problem
     except (ValueError, UnsupportedAlgorithm) as problem:
         wrong = password and b"PRIVATE KEY" in data
         raise InvalidValue(
-            f"The private key in “{path_text}” does not open with this password."
+            "The private key in “{path}” does not open with this password."
             if wrong
-            else f"There is no private key in “{path_text}” that can be read.",
+            else "There is no private key in “{path}” that can be read.",
             hint="Give its password again."
             if wrong
             else "One PEM file is needed with the certificate and its private key, one below "
             "the other: cat key.pem cert.pem > both.pem",
+            path=path_text,
         ) from problem
     if not isinstance(key, RSAPrivateKey):
         raise InvalidValue(
-            f"The private key in “{path_text}” is not an RSA key.",
+            "The private key in “{path_text}” is not an RSA key.",
             hint="Azure takes RSA certificates: openssl req -x509 -newkey rsa:2048 …",
+            path_text=path_text,
         )
     if key.public_key() != found.public_key():
         raise InvalidValue(
-            f"The private key in “{path_text}” does not belong to the certificate in it.",
+            "The private key in “{path_text}” does not belong to the certificate in it.",
             hint="Put the two together that were made together.",
+            path_text=path_text,
         )
     return Certificate(found.fingerprint(SHA1()).hex().upper(), found.not_valid_after_utc)  # noqa: S303
 
@@ -163,23 +178,32 @@ def expired(found: Certificate, path_text: str) -> InvalidValue | None:
     if found.good_until > datetime.now(UTC):
         return None
     return InvalidValue(
-        f"The certificate in “{path_text}” expired on {found.good_until:%Y-%m-%d}.",
+        "The certificate in “{path_text}” expired on {good_until:%Y-%m-%d}.",
         hint="Make a new one, add it to the app registration under Certificates & secrets, and "
         "put it into the file.",
+        path_text=path_text,
+        good_until=found.good_until,
     )
 
 
 def _unreadable(path_text: str, problem: OSError | ValueError) -> InvalidValue:
     if isinstance(problem, FileNotFoundError | NotADirectoryError):
         return InvalidValue(
-            f"There is no file “{path_text}” on the portal's machine.",
+            "There is no file “{path_text}” on the portal's machine.",
             hint="Copy it there, or correct the path.",
+            path_text=path_text,
         )
     if isinstance(problem, PermissionError):
         return InvalidValue(
-            f"The portal may not read “{path_text}”.",
-            hint="Give the file to the user that the portal and its supervisor run as: "
-            f"chown, then chmod 600 {path_text}",
+            "The portal may not read “{path_text}”.",
+            hint="Give the file to the user that the portal and its supervisor run as: chown, "
+            "then chmod 600 {path_text}",
+            path_text=path_text,
         )
     reason = problem.strerror if isinstance(problem, OSError) else str(problem)
-    return InvalidValue(f"“{path_text}” can't be read: {reason}.", hint="Correct the path.")
+    return InvalidValue(
+        "“{path_text}” can't be read: {reason}.",
+        hint="Correct the path.",
+        path_text=path_text,
+        reason=reason,
+    )

@@ -51,10 +51,15 @@ def cloud_class(name: str) -> type[Cloud]:
         if entry.name == name and entry.cloud is not None:
             return entry.cloud
         if entry.name == name:
-            raise CloudMissing(f"The cloud “{name}” can't be used: {entry.problem}")
+            raise CloudMissing(
+                "The cloud “{name}” can't be used: {problem}", name=name, problem=entry.problem
+            )
     names = ", ".join(entry.name for entry in installed())
     raise CloudMissing(
-        f"No cloud named “{name}” is installed.", hint=f"Installed are: {names or 'none'}."
+        "No cloud named “{name}” is installed.",
+        hint="Installed are: {names}.",
+        name=name,
+        names=names or "none",
     )
 
 

@@ -66,7 +66,9 @@ class Engine(ABC):
         Raises:
             UnsupportedCapability: The engine can't run on a cloud's machines.
         """
-        raise UnsupportedCapability(f"{cls.title} can't run on the machines of a cloud.")
+        raise UnsupportedCapability(
+            "{title} can't run on the machines of a cloud.", title=cls.title
+        )
 
     async def open(self) -> None:  # noqa: B027 - an engine may have nothing to open
         """Make ready: directories, connections. Idempotent."""

@@ -46,10 +46,15 @@ def engine_class(name: str) -> type[Engine]:
         if entry.name == name and entry.engine is not None and not entry.problem:
             return entry.engine
         if entry.name == name:
-            raise EngineMissing(f"The engine “{name}” can't be used: {entry.problem}")
+            raise EngineMissing(
+                "The engine “{name}” can't be used: {problem}", name=name, problem=entry.problem
+            )
     names = ", ".join(entry.name for entry in installed() if not entry.problem)
     raise EngineMissing(
-        f"No engine named “{name}” is installed.", hint=f"Installed are: {names or 'none'}."
+        "No engine named “{name}” is installed.",
+        hint="Installed are: {names}.",
+        name=name,
+        names=names or "none",
     )
 
 

@@ -300,8 +300,10 @@ class JobActions(_Base):
             left_s = deadline - time.monotonic()
             if left_s <= 0:
                 raise WaitTimeout(
-                    f"The job is still {self.status} after {timeout_s:g} s.",
+                    "The job is still {status} after {timeout_s:g} s.",
                     hint="It goes on; wait again, or look at it later.",
+                    status=self.status,
+                    timeout_s=timeout_s,
                 )
             time.sleep(min(pause_s, left_s))
             pause_s = min(pause_s * 1.5, SLOWEST_LOOK_S)
@@ -349,7 +351,9 @@ class JobActions(_Base):
     def _require_saved(self, participle: str) -> None:
         if self._state.adding or self.pk is None:
             raise IllegalTransition(
-                f"The job was not saved; it can't be {participle}.", hint="Execute or save it."
+                "The job was not saved; it can't be {participle}.",
+                hint="Execute or save it.",
+                participle=participle,
             )
 
     def _has_ended(self) -> bool:

@@ -66,7 +66,10 @@ def apply(job: Job, payload: Mapping[str, Any]) -> None:
     unknown = sorted(set(payload) - set(KNOWN))
     if unknown:
         raise InvalidSpecification(
-            f"A callback has no “{str(unknown[0])[:60]}”.", hint=f"It has {', '.join(KNOWN)}."
+            "A callback has no “{unknown}”.",
+            hint="It has {known}.",
+            unknown=str(unknown[0])[:60],
+            known=", ".join(KNOWN),
         )
     percent = _percent(payload.get("progress"))
     message = _line(payload.get("message"), "message", MESSAGE_LENGTH)
@@ -95,11 +98,13 @@ def _line(value: Any, what: str, most: int) -> str:
     if value is None:
         return ""
     if not isinstance(value, str) or len(value) > most:
-        raise InvalidSpecification(f"{what} must be text of at most {most:,} characters.")
+        raise InvalidSpecification(
+            "{what} must be text of at most {most:,} characters.", what=what, most=most
+        )
     if any(ord(letter) < 32 and letter not in "\n\t" for letter in value):
-        raise InvalidSpecification(f"{what} has a control character.")
+        raise InvalidSpecification("{what} has a control character.", what=what)
     try:
         value.encode()
     except UnicodeEncodeError as problem:
-        raise InvalidSpecification(f"{what} is not valid text.") from problem
+        raise InvalidSpecification("{what} is not valid text.", what=what) from problem
     return value.strip()

@@ -20,8 +20,10 @@ def template(name: str) -> dict[str, Any]:
     """
     if name not in TEMPLATES:
         raise InvalidSpecification(
-            f"There is no classic template “{name[:100]}”.",
-            hint=f"Known are: {', '.join(TEMPLATES)}.",
+            "There is no classic template “{name}”.",
+            hint="Known are: {templates}.",
+            name=name[:100],
+            templates=", ".join(TEMPLATES),
         )
     return dict(TEMPLATES[name])
 

@@ -256,7 +256,9 @@ def _read(field: Field, text: str) -> Any:
         InvalidSpecification: It can't be read so.
     """
     if len(text) > MOST_TEXT:
-        raise InvalidSpecification(f"{field.name} is too long.", hint="Put it into a file.")
+        raise InvalidSpecification(
+            "{name} is too long.", hint="Put it into a file.", name=field.name
+        )
     try:
         if field.kind == "choice":
             return {"true": True, "false": False}[text]
@@ -273,7 +275,11 @@ def _read(field: Field, text: str) -> Any:
             "json": "JSON, and of the same kind as before",
         }.get(field.kind, "true or false")
         raise InvalidSpecification(
-            f"{field.name} must be {what}: {problem}", hint="Correct it and try again."
+            "{name} must be {what}: {problem}",
+            hint="Correct it and try again.",
+            name=field.name,
+            what=what,
+            problem=problem,
         ) from problem
     if field.kind == "lines":
         return text.removesuffix("\n").split("\n") if text.strip("\n") else []
@@ -289,4 +295,9 @@ def _from_json(text: str, *, like: str) -> Any:
 
 def _refuse(name: str, fields: Mapping[str, Field]) -> Field:
     offered = ", ".join(fields) or "nothing but its name and description"
-    raise NotPermitted(f"“{name[:60]}” is not yours to change.", hint=f"You may change: {offered}.")
+    raise NotPermitted(
+        "“{name}” is not yours to change.",
+        hint="You may change: {offered}.",
+        name=name[:60],
+        offered=offered,
+    )

@@ -139,8 +139,11 @@ def assigned_scheduler(app: Any, label: str, name: str) -> Scheduler | None:
         declared = {each.name: each for each in declared_settings(app)}
         if name not in declared:
             raise NotFound(
-                f"The app “{label}” has no scheduler setting “{str(name)[:100]}”.",
-                hint=f"It has: {', '.join(declared) or 'none'}.",
+                "The app “{label}” has no scheduler setting “{name}”.",
+                hint="It has: {declared}.",
+                label=label,
+                name=str(name)[:100],
+                declared=", ".join(declared) or "none",
             )
         required = declared[name].required
     elif row.scheduler is not None:
@@ -149,8 +152,10 @@ def assigned_scheduler(app: Any, label: str, name: str) -> Scheduler | None:
         required = row.required
     if required:
         raise NotFound(
-            f"No scheduler was chosen for the setting “{name}” of the app “{label}”.",
+            "No scheduler was chosen for the setting “{name}” of the app “{label}”.",
             hint="An administrator can choose one in the site admin.",
+            name=name,
+            label=label,
         )
     return None
 
@@ -165,12 +170,20 @@ def made_workspace(label: str, user: AbstractBaseUser | None = None) -> Path:
 def _check_fields(cls: type[Job], fields: Mapping[str, Any], attributes: Mapping[str, Any]) -> None:
     if attributes and issubclass(cls, BasicJob):
         raise UnknownAttribute(
-            f"A {cls.TYPE} job has no “{str(next(iter(attributes)))[:60]}”.",
+            "A {type} job has no “{attributes}”.",
             hint="Keep data of the app in extended_properties, or use a CONDOR job.",
+            type=cls.TYPE,
+            attributes=str(next(iter(attributes)))[:60],
         )
     for name, owner in _OWNERS.items():
         if fields.get(name) not in (None, {}, "") and name not in cls.EXTRA:  # type: ignore[attr-defined]
-            raise UnknownAttribute(f"A {cls.TYPE} job has no “{name}”.", hint=f"Use a {owner} job.")
+            raise UnknownAttribute(
+                "A {type} job has no “{name}”.",
+                hint="Use a {owner} job.",
+                type=cls.TYPE,
+                name=name,
+                owner=owner,
+            )
 
 
 def _check_number(fields: Mapping[str, Any]) -> None:
@@ -178,8 +191,10 @@ def _check_number(fields: Mapping[str, Any]) -> None:
         value = fields.get(name, least)
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value < 2**31:
             raise InvalidSpecification(
-                f"{name} must be a whole number, not {value!r:.60}.",
+                "{name} must be a whole number, not {value!r:.60}.",
                 hint="Give at least 1." if name == "num_jobs" else "",
+                name=name,
+                value=value,
             )
 
 
@@ -189,7 +204,9 @@ def _scheduler(manager: JobManager, wanted: Any) -> Scheduler | None:
         return wanted or None
     if not isinstance(wanted, str):
         raise InvalidSpecification(
-            f"{wanted!r:.100} is no scheduler.", hint="Give a scheduler record or its name."
+            "{wanted!r:.100} is no scheduler.",
+            hint="Give a scheduler record or its name.",
+            wanted=wanted,
         )
     from oceanid.jobs.apps import declared_settings
 

@@ -61,8 +61,11 @@ class JobManager:
         templates = self.job_templates
         if name not in templates:
             raise NotFound(
-                f"The app “{self.label}” has no job template “{str(name)[:100]}”.",
-                hint=f"It has: {', '.join(templates) or 'none'}.",
+                "The app “{label}” has no job template “{name}”.",
+                hint="It has: {templates}.",
+                label=self.label,
+                name=str(name)[:100],
+                templates=", ".join(templates) or "none",
             )
         return templates[name]
 
@@ -181,8 +184,11 @@ class JobManager:
         tables = (offered() if callable(offered) else offered) or {}
         if name not in tables:
             raise NotFound(
-                f"The app “{self.label}” has no table of jobs “{str(name)[:100]}”.",
-                hint=f"It has: {', '.join(tables) or 'none'}.",
+                "The app “{label}” has no table of jobs “{name}”.",
+                hint="It has: {tables}.",
+                label=self.label,
+                name=str(name)[:100],
+                tables=", ".join(tables) or "none",
             )
         return tables[name]  # type: ignore[no-any-return]
 
@@ -261,8 +267,9 @@ def _label_of(app: Any) -> str:
         )
     if not isinstance(label, str) or not _LABEL.fullmatch(label):
         raise InvalidSpecification(
-            f"{app!r:.200} has no label that a job manager can use.",
+            "{app!r:.200} has no label that a job manager can use.",
             hint="Give an app's label of letters, digits, “_”, “.” and “-”, or its AppConfig.",
+            app=app,
         )
     return label
 

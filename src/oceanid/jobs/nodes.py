@@ -99,7 +99,7 @@ class CondorWorkflowJobNode(WorkflowNode):
             IllegalTransition: The workflow was executed already, or a node was not saved.
         """
         if parent is self or (parent.pk is not None and parent.pk == self.pk):
-            raise InvalidSpecification(f"The node “{self.name}” can't be its own parent.")
+            raise InvalidSpecification("The node “{name}” can't be its own parent.", name=self.name)
         pending = getattr(self.workflow, "add_edges", None)
         if self._state.adding or parent._state.adding:
             if pending is None:
@@ -108,7 +108,9 @@ class CondorWorkflowJobNode(WorkflowNode):
             return
         if parent.workflow_id != self.workflow_id:
             raise InvalidSpecification(
-                f"“{parent.name}” and “{self.name}” are in different workflows."
+                "“{name}” and “{self_name}” are in different workflows.",
+                name=parent.name,
+                self_name=self.name,
             )
         with transaction.atomic():
             lock_draft(self.workflow)
@@ -153,31 +155,41 @@ class CondorWorkflowJobNode(WorkflowNode):
         name = self.name
         if not isinstance(name, str) or not name.strip() or len(name) > NODE_NAME_LENGTH:
             raise InvalidSpecification(
-                f"The node's name “{str(name)[:60]}” can't be used.",
-                hint=f"Give it 1 to {NODE_NAME_LENGTH} characters.",
+                "The node's name “{name}” can't be used.",
+                hint="Give it 1 to {node_name_length} characters.",
+                name=str(name)[:60],
+                node_name_length=NODE_NAME_LENGTH,
             )
         if any(ord(letter) < 32 or ord(letter) == 127 for letter in name):
             raise InvalidSpecification(
-                f"The node's name {name[:60]!r} has a line break or another control character."
+                "The node's name {name!r} has a line break or another control character.",
+                name=name[:60],
             )
         self.attributes = to_store(self.attributes or {})
         if self.dir and (PurePosixPath(self.dir).is_absolute() or ".." in self.dir.split("/")):
             raise InvalidSpecification(
-                f"Node “{name}”: the directory “{self.dir[:200]}” is not below the workflow's.",
+                "Node “{name}”: the directory “{dir}” is not below the workflow's.",
                 hint="Give a relative path without “..”.",
+                name=name,
+                dir=self.dir[:200],
             )
         for what in ("num_jobs", "retry"):
             value, least = getattr(self, what), 1 if what == "num_jobs" else 0
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise InvalidSpecification(
-                    f"Node “{name}”: {what} must be a whole number of at least {least}."
+                    "Node “{name}”: {what} must be a whole number of at least {least}.",
+                    name=name,
+                    what=what,
+                    least=least,
                 )
 
     def _refuse_second(self) -> None:
         same = WorkflowNode.objects.filter(workflow_id=self.workflow_id, name=self.name)
         if same.exists():
             raise InvalidSpecification(
-                f"The workflow has a node “{self.name[:60]}” already.", hint="Name it otherwise."
+                "The workflow has a node “{name}” already.",
+                hint="Name it otherwise.",
+                name=self.name[:60],
             )
 
 

@@ -85,14 +85,18 @@ def submit_attributes(attributes: Mapping[str, Any], *, elsewhere: str = "") -> 
     text = json.dumps(call)
     if len(text) > MOST_CALL_BYTES:
         raise InvalidSpecification(
-            f"The call takes {len(text):,} bytes; at most {MOST_CALL_BYTES:,} can be passed.",
+            "The call takes {count:,} bytes; at most {most_call_bytes:,} can be passed.",
             hint="Put the data into a file and pass its path.",
+            count=len(text),
+            most_call_bytes=MOST_CALL_BYTES,
         )
     lowered = {key.lower() for key in plain}
     for taken in ("executable", "arguments", "transfer_executable"):
         if taken in lowered:
             raise InvalidSpecification(
-                f"A PYTHON job has no “{taken}”.", hint="Use a CONDOR job to run a program."
+                "A PYTHON job has no “{taken}”.",
+                hint="Use a CONDOR job to run a program.",
+                taken=taken,
             )
     given = plain.pop("environment", plain.pop("env", {}))
     if not isinstance(given, Mapping):
@@ -186,8 +190,10 @@ def _json(value: Any, what: str) -> Any:
         storable(plain)
     except (TypeError, ValueError, RecursionError) as problem:
         raise InvalidSpecification(
-            f"{what} of the function is not JSON: {problem}.",
+            "{what} of the function is not JSON: {problem}.",
             hint="Pass numbers, strings, lists and dictionaries, or the path of a file.",
+            what=what,
+            problem=problem,
         ) from problem
     return plain
 

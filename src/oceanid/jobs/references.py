@@ -25,13 +25,16 @@ def dotted_path(function: str | Callable[..., Any]) -> str:
     path = function if isinstance(function, str) else _path_of(function)
     if len(path) > PATH_LENGTH:
         raise InvalidSpecification(
-            f"The function's path has {len(path)} characters; at most {PATH_LENGTH} fit."
+            "The function's path has {count} characters; at most {path_length} fit.",
+            count=len(path),
+            path_length=PATH_LENGTH,
         )
     found = resolve(path)
     if not isinstance(function, str) and found is not function:
         raise InvalidSpecification(
-            f"“{path}” leads to something else than the function that was given.",
+            "“{path}” leads to something else than the function that was given.",
             hint="Give a function that stands at the top of its module under its own name.",
+            path=path,
         )
     return path
 
@@ -45,21 +48,27 @@ def resolve(path: str) -> Callable[..., Any]:
     module_name, _, name = path.rpartition(".")
     if not module_name or not all(part.isidentifier() for part in path.split(".")):
         raise InvalidSpecification(
-            f"“{path[:PATH_LENGTH]}” is not the path of a function.",
+            "“{path}” is not the path of a function.",
             hint="Write it as package.module.function.",
+            path=path[:PATH_LENGTH],
         )
     try:
         module = import_module(module_name)
     except Exception as problem:  # an app's module may raise anything
         raise InvalidSpecification(
-            f"The module “{module_name}” can't be imported: {type(problem).__name__}: {problem}",
+            "The module “{module_name}” can't be imported: {name}: {problem}",
             hint="Check the function's path, and that its package is installed.",
+            module_name=module_name,
+            name=type(problem).__name__,
+            problem=problem,
         ) from problem
     found = getattr(module, name, None)
     if not callable(found):
         raise InvalidSpecification(
-            f"There is no function “{name}” in “{module_name}”.",
+            "There is no function “{name}” in “{module_name}”.",
             hint="Write the path as package.module.function.",
+            name=name,
+            module_name=module_name,
         )
     return found  # type: ignore[no-any-return]
 
@@ -69,8 +78,9 @@ def _path_of(function: Callable[..., Any]) -> str:
     module = getattr(function, "__module__", "") or ""
     if not inspect.isroutine(function) or not name:
         raise InvalidSpecification(
-            f"{function!r:.200} is not a function.",
+            "{function!r:.200} is not a function.",
             hint="Give a function of a module, or its path.",
+            function=function,
         )
     if name == "<lambda>" or "<lambda>" in name:
         raise InvalidSpecification(
@@ -79,17 +89,20 @@ def _path_of(function: Callable[..., Any]) -> str:
         )
     if "<locals>" in name:
         raise InvalidSpecification(
-            f"“{name}” is defined inside a function; another process can't find it.",
+            "“{name}” is defined inside a function; another process can't find it.",
             hint="Move it to the top of a module.",
+            name=name,
         )
     if "." in name or inspect.ismethod(function):
         raise InvalidSpecification(
-            f"“{name}” is a method; only functions at the top of a module can be run.",
+            "“{name}” is a method; only functions at the top of a module can be run.",
             hint="Wrap it in a function.",
+            name=name,
         )
     if module == "__main__" or not module:
         raise InvalidSpecification(
-            f"“{name}” stands in the script that is running, which can't be imported.",
+            "“{name}” stands in the script that is running, which can't be imported.",
             hint="Move it to a module of your app.",
+            name=name,
         )
     return f"{module}.{name}"

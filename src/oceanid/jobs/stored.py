@@ -23,7 +23,7 @@ def to_store(attributes: Mapping[str, Any]) -> dict[str, Any]:
     result = {}
     for name, value in attributes.items():
         if not isinstance(name, str):
-            raise InvalidSpecification(f"{name!r:.60} is not the name of an attribute.")
+            raise InvalidSpecification("{name!r:.60} is not the name of an attribute.", name=name)
         result[_text(name, "a name")] = _stored(value, name, 0)
     return result
 
@@ -35,7 +35,7 @@ def from_store(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 def _stored(value: Any, name: str, depth: int) -> Any:
     if depth > _DEEPEST:
-        raise InvalidSpecification(f"The attribute “{name[:60]}” is nested too deeply.")
+        raise InvalidSpecification("The attribute “{name}” is nested too deeply.", name=name[:60])
     if isinstance(value, Macro):
         return {_MARK: str(value)} if depth else _text(str(value), name)
     if isinstance(value, str | PurePath):
@@ -51,19 +51,25 @@ def _stored(value: Any, name: str, depth: int) -> Any:
     if isinstance(value, list | tuple):
         return [_stored(each, name, depth + 1) for each in value]
     raise InvalidSpecification(
-        f"The attribute “{name[:60]}” holds {value!r:.60}, which can't be stored.",
+        "The attribute “{name}” holds {value!r:.60}, which can't be stored.",
         hint="Use text, numbers, lists and dictionaries.",
+        name=name[:60],
+        value=value,
     )
 
 
 def _text(text: str, name: str) -> str:
     """Text that every database can hold."""
     if "\0" in text:
-        raise InvalidSpecification(f"The attribute “{name[:60]!r}” holds a NUL character.")
+        raise InvalidSpecification(
+            "The attribute “{name!r}” holds a NUL character.", name=name[:60]
+        )
     try:
         text.encode()
     except UnicodeEncodeError as problem:
-        raise InvalidSpecification(f"The attribute “{name[:60]!r}” is not valid text.") from problem
+        raise InvalidSpecification(
+            "The attribute “{name!r}” is not valid text.", name=name[:60]
+        ) from problem
     return str(text)
 
 

@@ -218,16 +218,18 @@ class JobsTable:
         some = list(self.jobs[: MOST_JOBS + 1]) if hasattr(self.jobs, "query") else list(self.jobs)  # type: ignore[index]
         if len(some) > MOST_JOBS:
             raise InvalidSpecification(
-                f"A table takes at most {MOST_JOBS} jobs by name.",
+                "A table takes at most {most_jobs} jobs by name.",
                 hint="Leave jobs out, and give app and filters: such a table has no limit.",
+                most_jobs=MOST_JOBS,
             )
         from oceanid.models import Job
 
         for each in some:
             if not isinstance(each, Job) or each.pk is None:
                 raise InvalidSpecification(
-                    f"A table can't show {str(each)[:60]!r}: it is no job, or was not saved.",
+                    "A table can't show {each!r}: it is no job, or was not saved.",
                     hint="Give jobs that were executed or saved; column_fields is the second.",
+                    each=str(each)[:60],
                 )
         if some and not self.app:
             self.app = some[0].app
@@ -245,8 +247,9 @@ class JobsTable:
         is_property = first in DOTTED and bool(rest)
         if not is_property and (_dot or first.startswith("_") or not _has(first)):
             raise InvalidSpecification(
-                f"A job has nothing called “{str(name)[:100]}” to show in a table.",
+                "A job has nothing called “{name}” to show in a table.",
                 hint="Name an attribute of a job, or extended_properties.something.",
+                name=str(name)[:100],
             )
         words = (rest.rpartition(".")[2] if is_property else first).replace("_", " ")
         return TableColumn(str(title) or words[:1].upper() + words[1:], str(name))
@@ -281,8 +284,10 @@ class JobsTable:
         known = ORDERS.get(self.sort.lstrip("-"))
         if known is None:
             raise InvalidSpecification(
-                f"A table can't be sorted by “{self.sort[:60]}”.",
-                hint=f"It can by {', '.join(ORDERS)}.",
+                "A table can't be sorted by “{sort}”.",
+                hint="It can by {orders}.",
+                sort=self.sort[:60],
+                orders=", ".join(ORDERS),
             )
         first_way_descends = known in ("created", "started", "ended")
         return known if descending is first_way_descends else f"-{known}"
@@ -290,14 +295,17 @@ class JobsTable:
     def _check(self) -> None:
         if self.scope not in ("mine", "groups", "all"):
             raise InvalidSpecification(
-                f"There is no scope “{self.scope}”.", hint="It is mine, groups or all."
+                "There is no scope “{scope}”.", hint="It is mine, groups or all.", scope=self.scope
             )
         if not 1 <= self.row_count <= MOST_ROWS:
-            raise InvalidSpecification(f"A page of a table has 1 to {MOST_ROWS} rows.")
+            raise InvalidSpecification(
+                "A page of a table has 1 to {most_rows} rows.", most_rows=MOST_ROWS
+            )
         if self.name and slugify(self.name) != self.name:
             raise InvalidSpecification(
-                f"“{self.name[:60]}” can't be a table's name.",
+                "“{name}” can't be a table's name.",
                 hint="Use small letters, digits and dashes.",
+                name=self.name[:60],
             )
         for name in self.attributes or {}:
             if (
@@ -305,13 +313,16 @@ class JobsTable:
                 or name.lower().startswith("on")
                 or (name.lower() in ("id", "class", "style"))
             ):
-                raise InvalidSpecification(f"A table can't have the attribute “{name[:60]}”.")
+                raise InvalidSpecification(
+                    "A table can't have the attribute “{name}”.", name=name[:60]
+                )
         try:
             json.dumps(dict(self.filters or {}), cls=DjangoJSONEncoder)
         except TypeError as problem:
             raise InvalidSpecification(
-                f"The table's filters can't be kept: {problem}.",
+                "The table's filters can't be kept: {problem}.",
                 hint="Use texts, numbers, dates and lists of them.",
+                problem=problem,
             ) from problem
 
 

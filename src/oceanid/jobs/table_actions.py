@@ -83,8 +83,9 @@ class CustomJobAction:
     ) -> None:
         if not callback_or_url and not modal_url:
             raise InvalidSpecification(
-                f"The action “{label}” does nothing.",
+                "The action “{label}” does nothing.",
                 hint="Give it callback_or_url or modal_url.",
+                label=label,
             )
         url = callback = ""
         if isinstance(callback_or_url, str) and set(":/") & set(callback_or_url):
@@ -121,8 +122,10 @@ def action_of(given: Any) -> TableAction:
     if isinstance(given, dict):
         return CustomJobAction(**given).action
     raise InvalidSpecification(
-        f"A table has no action “{str(given)[:60]}”.",
-        hint=f"It has {', '.join(BUILT_IN)}, “|”, and any CustomJobAction.",
+        "A table has no action “{given}”.",
+        hint="It has {built_in}, “|”, and any CustomJobAction.",
+        given=str(given)[:60],
+        built_in=", ".join(BUILT_IN),
     )
 
 
@@ -136,7 +139,8 @@ def _found_again(given: str | Callback, job_type: type[Any] | None) -> str:
     classes = [job_type] if job_type is not None else [Job, *job_types()]
     if given.startswith("_") or not any(callable(getattr(cls, given, None)) for cls in classes):
         raise InvalidSpecification(
-            f"A job has no method “{given[:60]}”.",
+            "A job has no method “{given}”.",
             hint="Give a function, or job_type=the class that has it.",
+            given=given[:60],
         )
     return f".{given}"

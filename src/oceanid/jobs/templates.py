@@ -92,8 +92,11 @@ class JobTemplate:
             if name not in self.editable:
                 offered = ", ".join(sorted(self.editable)) or "nothing"
                 raise NotPermitted(
-                    f"The template “{self.name}” does not let you change “{str(name)[:60]}”.",
-                    hint=f"It lets you change: {offered}.",
+                    "The template “{name}” does not let you change “{name2}”.",
+                    hint="It lets you change: {offered}.",
+                    name=self.name,
+                    name2=str(name)[:60],
+                    offered=offered,
                 )
         return dict(values)
 

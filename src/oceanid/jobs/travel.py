@@ -47,8 +47,10 @@ def package_of(function: str) -> Path | None:
             size += len(content)
             if size > MOST_BYTES:
                 raise InvalidSpecification(
-                    f"The package of “{function}” has more than {MOST_BYTES >> 20} MiB of Python.",
+                    "The package of “{function}” has more than {most_bytes} MiB of Python.",
                     hint="Move the function to a smaller package of the app.",
+                    function=function,
+                    most_bytes=MOST_BYTES >> 20,
                 )
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), content)
     return _kept(packed.getvalue(), function.partition(".")[0])

@@ -82,11 +82,16 @@ def class_of(job_type: str | type[Job] | None) -> type[Job]:
         if issubclass(job_type, JobActions) and job_type._meta.proxy:
             return job_type
         raise InvalidSpecification(
-            f"{job_type.__name__} is not a job type.", hint=f"Known are: {_names()}."
+            "{name} is not a job type.",
+            hint="Known are: {names}.",
+            name=job_type.__name__,
+            names=_names(),
         )
     if not job_type:
         raise InvalidSpecification(
-            "A job needs a type or a template.", hint=f"Give job_type=…, one of {_names()}."
+            "A job needs a type or a template.",
+            hint="Give job_type=…, one of {names}.",
+            names=_names(),
         )
     name = ALIASES.get(str(job_type).upper(), str(job_type).upper())
     if name == "DASK":
@@ -96,7 +101,10 @@ def class_of(job_type: str | type[Job] | None) -> type[Job]:
         )
     if name not in _registered:
         raise InvalidSpecification(
-            f"There is no job type “{str(job_type)[:50]}”.", hint=f"Known are: {_names()}."
+            "There is no job type “{job_type}”.",
+            hint="Known are: {names}.",
+            job_type=str(job_type)[:50],
+            names=_names(),
         )
     return job_class(name)
 

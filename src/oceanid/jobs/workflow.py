@@ -111,7 +111,9 @@ class WorkflowActions(_Base):
         node.validate()
         if node.name in self._names:
             raise InvalidSpecification(
-                f"The workflow has a node “{node.name[:60]}” already.", hint="Name it otherwise."
+                "The workflow has a node “{name}” already.",
+                hint="Name it otherwise.",
+                name=node.name[:60],
             )
         self._names.add(node.name)
         self._new_nodes.append(node)
@@ -158,10 +160,9 @@ class WorkflowActions(_Base):
             told = [names[pk][:60] for pk in cycle[:SHOWN]]
             more = ["…"] if len(cycle) > SHOWN else []
             raise InvalidSpecification(
-                "The workflow's nodes wait for each other in a circle: "
-                + " → ".join([*told, *more, names[cycle[0]][:60]])
-                + ".",
+                "The workflow's nodes wait for each other in a circle: {nodes}.",
                 hint="Take one of these edges out.",
+                nodes=" → ".join([*told, *more, names[cycle[0]][:60]]),
             )
 
     def describe_node(self, node: WorkflowNode, directory: str) -> SubmitDescription:
@@ -187,7 +188,9 @@ class WorkflowActions(_Base):
         taken = sorted(node.name for node in self._new_nodes if node.name in saved)
         if taken:
             raise InvalidSpecification(
-                f"The workflow has a node “{taken[0][:60]}” already.", hint="Name it otherwise."
+                "The workflow has a node “{taken}” already.",
+                hint="Name it otherwise.",
+                taken=taken[0][:60],
             )
         known = saved | self._names
         added = {id(node) for node in self._new_nodes}
@@ -196,8 +199,9 @@ class WorkflowActions(_Base):
             strange = not isinstance(end, str) and end._state.adding and id(end) not in added
             if strange or name not in known:
                 raise InvalidSpecification(
-                    f"An edge names “{name[:60]}”, which is no node of this workflow.",
+                    "An edge names “{name}”, which is no node of this workflow.",
                     hint="Add the node first.",
+                    name=name[:60],
                 )
 
     def _write_added(self) -> None:
@@ -219,14 +223,17 @@ class WorkflowActions(_Base):
         unknown = sorted(set(self.attributes) - {"max_jobs", "config"})
         if unknown:
             raise InvalidSpecification(
-                f"A workflow has no attribute “{unknown[0][:60]}”.",
+                "A workflow has no attribute “{unknown}”.",
                 hint="Submit commands belong to its nodes; it has max_jobs and config itself.",
+                unknown=unknown[0][:60],
             )
         for category, limit in self.max_jobs.items():
             if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
                 raise InvalidSpecification(
-                    f"max_jobs of “{category[:60]}” must be a whole number, not {limit!r:.40}.",
+                    "max_jobs of “{category}” must be a whole number, not {limit!r:.40}.",
                     hint="At least 1, or its nodes would never run; leave it out for no limit.",
+                    category=category[:60],
+                    limit=limit,
                 )
 
 

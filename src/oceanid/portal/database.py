@@ -47,8 +47,9 @@ def configuration(address: str, *, default: Path) -> dict[str, Any]:
             "OPTIONS": options,
         }
     raise InvalidSettings(
-        f"The database address begins with “{parts.scheme}”.",
+        "The database address begins with “{scheme}”.",
         hint="It must begin with postgres:// or sqlite:///.",
+        scheme=parts.scheme,
     )
 
 

@@ -125,8 +125,9 @@ def _write(account: CloudAccount) -> None:
         same = CloudAccount.objects.filter(cloud=account.cloud, name=account.name)
         if same.exclude(pk=account.pk).exists() or not account.is_default:
             raise InvalidValue(
-                f"There is an account “{account.name}” of this cloud already.",
+                "There is an account “{name}” of this cloud already.",
                 hint="Give it another name.",
+                name=account.name,
             ) from problem
         account.is_default = False  # somebody else has just made the cloud's first
         _write(account)
@@ -148,12 +149,15 @@ def why_it_stays(account: CloudAccount) -> OceanidError | None:
     """Why an account can't be deleted; None when it can."""
     if Cluster.objects.filter(account=account).exists():
         return IllegalTransition(
-            f"“{account.name}” has clusters.", hint="Delete these first, or keep the account."
+            "“{name}” has clusters.",
+            hint="Delete these first, or keep the account.",
+            name=account.name,
         )
     if account.is_default:
         return IllegalTransition(
-            f"“{account.name}” is the default account.",
+            "“{name}” is the default account.",
             hint="Make another one the default first, or let its secrets be forgotten.",
+            name=account.name,
         )
     return None
 

@@ -111,8 +111,9 @@ def problems(cluster: Cluster) -> dict[str, OceanidError]:
     taken = Cluster.objects.filter(account_id=cluster.account_id, name=cluster.name)
     if taken.exclude(pk=cluster.pk).exists():
         found["name"] = InvalidValue(
-            f"There is a cluster “{cluster.name}” in this account already.",
+            "There is a cluster “{name}” in this account already.",
             hint="Give it another name.",
+            name=cluster.name,
         )
     found |= _sizes(cluster) | _limits(cluster) | _kept(cluster)
     try:
@@ -154,8 +155,9 @@ def _sizes(cluster: Cluster) -> dict[str, OceanidError]:
         value = getattr(cluster, name)
         if value is not None and not 1 <= value <= MOST_MACHINES:
             found[name] = InvalidValue(
-                f"A cluster has 1 to {MOST_MACHINES:,} machines.",
+                "A cluster has 1 to {most_machines:,} machines.",
                 hint="1 is the master alone, which then works too.",
+                most_machines=MOST_MACHINES,
             )
     low, high = cluster.min_size, cluster.max_size
     if found:

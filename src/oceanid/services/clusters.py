@@ -63,8 +63,9 @@ def save(cluster: Cluster, actor: Any) -> Cluster:
                 cluster.save(update_fields=PEOPLE if before is not None else None)
         except IntegrityError as problem:
             raise InvalidValue(
-                f"There is a cluster “{cluster.name}” in this account already.",
+                "There is a cluster “{name}” in this account already.",
                 hint="Give it another name.",
+                name=cluster.name,
             ) from problem
         verb = "add" if before is None else "change"
         audit.write(actor, verb, audit.Thing.of(cluster), changes=changes)
@@ -145,7 +146,7 @@ def stop(cluster: Cluster, actor: Any, *, force: bool = False) -> Cluster:
         row = _locked(cluster)
         if row.wanted == ClusterWanted.PREPARED:
             raise IllegalTransition(
-                f"“{row.name}” was not started.", hint="There is nothing to do."
+                "“{name}” was not started.", hint="There is nothing to do.", name=row.name
             )
         how = ", at once" if force else ""
         return _want(cluster, actor, ClusterWanted.STOP, f"Stop it{how}.", force=force)
@@ -174,7 +175,9 @@ def repair(cluster: Cluster, actor: Any) -> Cluster:
     with transaction.atomic():
         row = _locked(cluster)
         if row.wanted != ClusterWanted.RUN:
-            raise IllegalTransition(f"“{row.name}” is not wanted to run.", hint="Start it first.")
+            raise IllegalTransition(
+                "“{name}” is not wanted to run.", hint="Start it first.", name=row.name
+            )
         row.repair_wanted_at, row.failures = timezone.now(), 0
         row.save(update_fields=["repair_wanted_at", "failures"])
         _tell(row, actor, "repair", "Repair it.")
@@ -200,8 +203,9 @@ def why_it_stays(cluster: Cluster, *, force: bool = False) -> OceanidError | Non
     """Why a cluster can't be deleted; None when it can."""
     if Setting.objects.filter(default_cluster=cluster).exists():
         return IllegalTransition(
-            f"“{cluster.name}” is the default cluster.",
+            "“{name}” is the default cluster.",
             hint="Choose another one under Settings, Cluster Management.",
+            name=cluster.name,
         )
     if force or cluster.scheduler_id is None:
         return None
@@ -209,8 +213,11 @@ def why_it_stays(cluster: Cluster, *, force: bool = False) -> OceanidError | Non
     if count := jobs.count():
         what = "job has" if count == 1 else "jobs have"
         return IllegalTransition(
-            f"{count} {what} not ended on “{cluster.name}”.",
+            "{count} {what} not ended on “{name}”.",
             hint="Stop them first, or delete it by force: what runs on it is lost then.",
+            count=count,
+            what=what,
+            name=cluster.name,
         )
     return None
 
@@ -264,10 +271,10 @@ def _locked(cluster: Cluster, *, also_deleting: bool = False) -> Cluster:
     audit.begin()
     row = Cluster.objects.select_for_update().filter(pk=cluster.pk).first()
     if row is None:
-        raise NotFound(f"There is no cluster “{cluster.name}” any more.")
+        raise NotFound("There is no cluster “{name}” any more.", name=cluster.name)
     if row.wanted == ClusterWanted.DELETE and not also_deleting:
         raise IllegalTransition(
-            f"“{row.name}” is being deleted.", hint="Make another one when it is gone."
+            "“{name}” is being deleted.", hint="Make another one when it is gone.", name=row.name
         )
     return row
 

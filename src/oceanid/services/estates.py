@@ -130,21 +130,25 @@ def why_not(estate: FoundEstate, verb: str, *, force: bool = False) -> OceanidEr
     """
     if estate.verdict == Verdict.KNOWN or estate.wish:
         return IllegalTransition(
-            f"“{estate.name}” is a cluster of this portal.", hint="Use its own page."
+            "“{name}” is a cluster of this portal.", hint="Use its own page.", name=estate.name
         )
     if estate.verdict == Verdict.FOREIGN and not force:
         return IllegalTransition(
-            f"“{estate.name}” belongs to another portal, which may be using it.",
+            "“{name}” belongs to another portal, which may be using it.",
             hint="Do it there; or say that the other portal is no more.",
+            name=estate.name,
         )
     if verb == "adopt" and not machines_of(estate):
         return IllegalTransition(
-            f"There is no machine left of “{estate.name}”.", hint="Delete what is left of it."
+            "There is no machine left of “{name}”.",
+            hint="Delete what is left of it.",
+            name=estate.name,
         )
     if verb == "adopt" and not all(estate.blueprint.get(name) for name in NEEDED):
         return IllegalTransition(
-            f"The account does not tell what “{estate.name}” is made of.",
+            "The account does not tell what “{name}” is made of.",
             hint="Delete it, and create another one.",
+            name=estate.name,
         )
     return None
 

@@ -98,8 +98,10 @@ def usable_scheduler(job: Job) -> Scheduler:
     if not allowed or job.user.is_superuser or job.user.groups.filter(pk__in=allowed).exists():
         return schedulers.account_of(scheduler, job.user)
     raise NotPermitted(
-        f"{job.user.get_username()} may not use the scheduler “{scheduler.name}”.",
+        "{get_username} may not use the scheduler “{name}”.",
         hint="Choose another one, or ask an administrator to be added to its groups.",
+        get_username=job.user.get_username(),
+        name=scheduler.name,
     )
 
 
@@ -108,8 +110,10 @@ def check_size(count: int) -> None:
     most = conf.current().limits.tasks_per_job
     if most and count > most:
         raise LimitExceeded(
-            f"The job has {count:,} processes; at most {most:,} are allowed.",
+            "The job has {count:,} processes; at most {most:,} are allowed.",
             hint="Make it smaller, or ask an administrator to raise OCEANID['LIMITS'].",
+            count=count,
+            most=most,
         )
 
 
@@ -120,8 +124,10 @@ def require(scheduler: Scheduler, wanted: frozenset[Capability]) -> None:
     missing = sorted(wanted - engine_class(scheduler.engine).capabilities)
     if missing:
         raise UnsupportedCapability(
-            f"The scheduler “{scheduler.name}” can't do: {', '.join(missing)}.",
+            "The scheduler “{name}” can't do: {missing}.",
             hint="Leave it out, or choose a scheduler that can, such as an HTCondor pool.",
+            name=scheduler.name,
+            missing=", ".join(missing),
         )
 
 
@@ -135,9 +141,13 @@ def check_fit(scheduler: Scheduler, wanted: Resources) -> None:
     ):
         if asked > there:
             raise InvalidSpecification(
-                f"The job asks for {asked:,} {what}; “{scheduler.name}” has {there:,}.",
+                "The job asks for {asked:,} {what}; “{name}” has {there:,}.",
                 hint="Ask for less, or choose a larger scheduler.",
                 code="does-not-fit",
+                asked=asked,
+                what=what,
+                name=scheduler.name,
+                there=there,
             )
 
 
@@ -147,12 +157,13 @@ def check_inputs(files: list[str]) -> None:
         path = Path(name)
         if not path.is_absolute():
             raise MissingFile(
-                f"The remote input file “{name}” is not an absolute path.",
+                "The remote input file “{name}” is not an absolute path.",
                 hint="Give the file's full path on the portal.",
+                name=name,
             )
         if not path.exists():
             raise MissingFile(
-                f"The remote input file “{name}” is not there.", hint="Create it first."
+                "The remote input file “{name}” is not there.", hint="Create it first.", name=name
             )
 
 
@@ -163,13 +174,17 @@ def check_name(job: Job) -> None:
     for what, text in (("name", job.name), ("label", job.label)):
         if len(text) > NAME_LENGTH:
             raise InvalidSpecification(
-                f"The job's {what} has {len(text)} characters; at most {NAME_LENGTH} fit.",
+                "The job's {what} has {count} characters; at most {name_length} fit.",
                 hint="Shorten it; the description has room for more.",
+                what=what,
+                count=len(text),
+                name_length=NAME_LENGTH,
             )
         if any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
             raise InvalidSpecification(
-                f"The job's {what} has a line break or another control character.",
+                "The job's {what} has a line break or another control character.",
                 hint="Put it on one line.",
+                what=what,
             )
         _check_text(what, text)
     _check_text("description", job.description)
@@ -181,8 +196,9 @@ def check_name(job: Job) -> None:
 def _check_text(what: str, text: str) -> None:
     if plain(text) != text:
         raise InvalidSpecification(
-            f"The job's {what} has a NUL or half a character.",
+            "The job's {what} has a NUL or half a character.",
             hint="A database can't keep these; take them out.",
+            what=what,
         )
 
 
@@ -220,7 +236,9 @@ def check_active(user_id: Any, *, more: int = 1) -> None:
         at, known = monotonic(), active.order_by().values("pk")[: limit + 1].count()
     if known + more > limit:
         raise LimitExceeded(
-            f"You have {known} jobs under way; {limit} are allowed.",
+            "You have {known} jobs under way; {limit} are allowed.",
             hint="Wait until some have ended, or stop some.",
+            known=known,
+            limit=limit,
         )
     _counts[user_id] = (at, known + more)

@@ -137,8 +137,9 @@ def resubmit(job: Job, *, actor: AbstractBaseUser | None = None) -> None:
     _look(job)
     if job.state not in FINAL:
         raise IllegalTransition(
-            f"The job is {job.status}; only a finished one can be resubmitted.",
+            "The job is {status}; only a finished one can be resubmitted.",
             hint="Execute it." if job.state == JobState.PENDING else "Stop it first.",
+            status=job.status,
         )
     if job.wanted == Wanted.DELETE.value:
         raise IllegalTransition("The job is being deleted.", hint="Create a new one.")
@@ -181,8 +182,9 @@ def pause(job: Job, *, actor: AbstractBaseUser | None = None) -> None:
     _require_active(job, "paused")
     if job.scheduler is None or not _can(job, Capability.PAUSE):
         raise UnsupportedCapability(
-            f"This job can't be paused on “{job.scheduler or 'no scheduler'}”.",
+            "This job can't be paused on “{scheduler}”.",
             hint="Stop it instead.",
+            scheduler=job.scheduler or "no scheduler",
         )
     _want(
         job,
@@ -266,7 +268,9 @@ def _resubmit(job: Job, frozen: Frozen, now: datetime, *, before: list[str]) -> 
     if not rows.update(version=F("version") + 1, **values):
         _look(job)
         raise IllegalTransition(
-            f"The job is {job.status} already.", hint="Look at it again before you go on."
+            "The job is {status} already.",
+            hint="Look at it again before you go on.",
+            status=job.status,
         )
     _number([job])
 
@@ -328,8 +332,10 @@ def _require_active(job: Job, participle: str) -> None:
     _look(job)
     if job.state in FINAL or job.state == JobState.PENDING:
         raise IllegalTransition(
-            f"The job is {job.status}; it can't be {participle}.",
+            "The job is {status}; it can't be {participle}.",
             hint="Execute it." if job.state == JobState.PENDING else "Resubmit it.",
+            status=job.status,
+            participle=participle,
         )
 
 

@@ -64,7 +64,7 @@ def guard(hold: Hold) -> None:
         LeaseLost: Somebody else holds it; the transaction must be given up.
     """
     if not _held(hold).update(epoch=F("epoch")):
-        raise LeaseLost(f"The lease “{hold.name}” went to another supervisor.")
+        raise LeaseLost("The lease “{name}” went to another supervisor.", name=hold.name)
 
 
 def _take(name: str, holder: UUID, ttl_s: float) -> bool:

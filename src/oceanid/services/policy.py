@@ -161,7 +161,7 @@ def require_permission(user: Any, permission: str, what: str) -> None:
         NotPermitted: The person has not.
     """
     if not _has(user, permission):
-        raise NotPermitted(f"You may not {what}.", hint="Ask an administrator.")
+        raise NotPermitted("You may not {what}.", hint="Ask an administrator.", what=what)
 
 
 def _has(user: Person, permission: str) -> bool:

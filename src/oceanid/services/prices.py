@@ -51,20 +51,27 @@ def load(raw: bytes | str, actor: Any, *, cloud: str = "", may_be_older: bool = 
     if table.cloud not in {entry.name for entry in installed()}:
         known = ", ".join(sorted(entry.name for entry in installed()))
         raise InvalidValue(
-            f"No cloud named “{table.cloud[:50]}” is installed.", hint=f"These are: {known}."
+            "No cloud named “{cloud}” is installed.",
+            hint="These are: {known}.",
+            cloud=table.cloud[:50],
+            known=known,
         )
     if cloud and table.cloud != cloud:
         raise InvalidValue(
-            f"These are prices of {title_of(table.cloud)}, not of {title_of(cloud)}.",
+            "These are prices of {cloud}, not of {cloud2}.",
             hint="Choose the other file.",
+            cloud=title_of(table.cloud),
+            cloud2=title_of(cloud),
         )
     with transaction.atomic():
         audit.begin()
         before = of_cloud(table.cloud)
         if before is not None and table.dated < before.dated and not may_be_older:
             raise InvalidValue(
-                f"These prices are of {table.dated}; those in use are newer, of {before.dated}.",
+                "These prices are of {dated}; those in use are newer, of {before_dated}.",
                 hint="Say that older ones are meant, or load a newer file.",
+                dated=table.dated,
+                before_dated=before.dated,
             )
         PriceTable.objects.update_or_create(
             cloud=table.cloud,
@@ -111,7 +118,9 @@ def exported(cloud: str) -> str:
         return json.dumps(row.prices, indent=1, ensure_ascii=False) + "\n"
     text = prices.shipped_text(cloud)
     if text is None:
-        raise NotFound(f"There are no prices of “{cloud}”.", hint="Load some from a file.")
+        raise NotFound(
+            "There are no prices of “{cloud}”.", hint="Load some from a file.", cloud=cloud
+        )
     return text
 
 

@@ -68,8 +68,9 @@ def _set_once(
         )
     if job.spec and job.state in NO_CUSTOM:
         raise IllegalTransition(
-            f"The job is {job.status}; a custom status would hide how it ended.",
+            "The job is {status}; a custom status would hide how it ended.",
             hint="Keep what the app makes of it in extended_properties.",
+            status=job.status,
         )
     after = state or JobState.OTHER
     now = timezone.now()

@@ -32,7 +32,7 @@ def want_check(scheduler: Scheduler, actor: AbstractBaseUser) -> None:
     policy.require_permission(actor, TEST, "have a scheduler tested")
     if not scheduler.enabled or (scheduler.parent and not scheduler.parent.enabled):
         raise IllegalTransition(
-            f"“{scheduler.name}” is switched off.", hint="Switch it on to have it tested."
+            "“{name}” is switched off.", hint="Switch it on to have it tested.", name=scheduler.name
         )
     with transaction.atomic():
         Scheduler.objects.filter(pk=scheduler.pk).update(check_wanted_at=timezone.now())

@@ -37,8 +37,9 @@ def default_scheduler() -> Scheduler:
     if name == "local":
         return ensure_local()
     raise NotFound(
-        f"There is no scheduler named “{name}”.",
+        "There is no scheduler named “{name}”.",
         hint="Make it in the admin, or change OCEANID['DEFAULT_SCHEDULER'].",
+        name=name,
     )
 
 
@@ -56,11 +57,11 @@ def resolve(wanted: Scheduler | str | None) -> Scheduler:
     else:
         named = _named(wanted)
         if named is None:
-            raise NotFound(f"There is no scheduler named “{wanted}”.")
+            raise NotFound("There is no scheduler named “{wanted}”.", wanted=wanted)
         found = named
     if not found.enabled:
         raise NotPermitted(
-            f"The scheduler “{found.name}” is switched off.", hint="Choose another one."
+            "The scheduler “{name}” is switched off.", hint="Choose another one.", name=found.name
         )
     return found
 
@@ -161,8 +162,9 @@ def account_of(scheduler: Scheduler, user: AbstractBaseUser) -> Scheduler:
     if scheduler.person_id is not None:
         if scheduler.person_id != user.pk:
             raise NotPermitted(
-                f"“{scheduler.name}” is another person's account.",
+                "“{name}” is another person's account.",
                 hint="Choose the scheduler itself.",
+                name=scheduler.name,
             )
         return scheduler
     if scheduler.engine == "local":
@@ -172,8 +174,9 @@ def account_of(scheduler: Scheduler, user: AbstractBaseUser) -> Scheduler:
         return scheduler
     if not own.enabled:
         raise NotPermitted(
-            f"Your account at “{scheduler.name}” is switched off.",
+            "Your account at “{name}” is switched off.",
             hint="Ask an administrator.",
+            name=scheduler.name,
         )
     return own
 

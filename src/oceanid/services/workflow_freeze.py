@@ -101,10 +101,11 @@ def _check_scripts(node: WorkflowNode, scheduler: Scheduler) -> None:
         return
     if not schedulers.options_of(scheduler).config.get(SCRIPTS_OPTION):
         raise UnsupportedCapability(
-            f"PRE and POST scripts are not allowed on the scheduler “{scheduler.name}”, where they "
+            "PRE and POST scripts are not allowed on the scheduler “{name}”, where they "
             "would run on the submit host itself.",
             hint="Leave them out, or ask an administrator to allow them in the scheduler's record.",
             code="scripts-not-allowed",
+            name=scheduler.name,
         )
 
 

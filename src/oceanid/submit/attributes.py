@@ -37,12 +37,16 @@ def read(attributes: Mapping[str, object]) -> tuple[dict[str, Value], Queue]:
         The attributes by canonical name, and what was said about items.
     """
     if len(attributes) > _MAX_ATTRIBUTES:
-        raise InvalidSpecification(f"There are more than {_MAX_ATTRIBUTES} attributes.")
+        raise InvalidSpecification(
+            "There are more than {max_attributes} attributes.", max_attributes=_MAX_ATTRIBUTES
+        )
     given: dict[str, Value] = {}
     queue = Queue()
     for name, value in attributes.items():
         if not isinstance(name, str):
-            raise InvalidSpecification(f"The name of an attribute must be text: {name!r:.80}")
+            raise InvalidSpecification(
+                "The name of an attribute must be text: {name!r:.80}", name=name
+            )
         if value is None:
             continue
         known = command(name)
@@ -54,7 +58,9 @@ def read(attributes: Mapping[str, object]) -> tuple[dict[str, Value], Queue]:
         elif known is not None and known.kind is Kind.QUEUE:
             queue.statement = str(value)
         elif canonical in given:
-            raise InvalidSpecification(f"The attribute {canonical} is given twice.")
+            raise InvalidSpecification(
+                "The attribute {canonical} is given twice.", canonical=canonical
+            )
         else:
             given[canonical] = _value(name, known.kind if known else Kind.TEXT, value)
     return given, queue
@@ -79,7 +85,9 @@ def refuse_unknown(
         lower = name.lower()
         if lower in BUILT_IN_NAMES or lower in taken or lower in items or lower in seen:
             raise InvalidSpecification(
-                f"A macro can't be called “{name}”: the name is taken.", hint="Choose another."
+                "A macro can't be called “{name}”: the name is taken.",
+                hint="Choose another.",
+                name=name,
             )
         seen.add(lower)
         if not any(each.has(name) for each in found):
@@ -96,24 +104,30 @@ def line(name: str, value: object) -> str:
         value = os.fspath(value)
     if not isinstance(value, str | int | float):
         raise InvalidSpecification(
-            f"{name[:80]} must be text, a number or True or False, not {type(value).__name__}."
+            "{name} must be text, a number or True or False, not {name2}.",
+            name=name[:80],
+            name2=type(value).__name__,
         )
     text = value if isinstance(value, str) else str(value)
     if "\n" in text or "\0" in text:
         raise InvalidSpecification(
-            f"{name[:80]} has a newline or a NUL in it, which can't be passed to HTCondor.",
+            "{name} has a newline or a NUL in it, which can't be passed to HTCondor.",
             hint="Write it to a file and pass the file.",
+            name=name[:80],
         )
     if len(text) > MAX_EXPANSION:
         raise InvalidSpecification(
-            f"{name[:80]} is longer than {MAX_EXPANSION} characters.", hint="Pass a file instead."
+            "{name} is longer than {max_expansion} characters.",
+            hint="Pass a file instead.",
+            name=name[:80],
+            max_expansion=MAX_EXPANSION,
         )
     if not text.isascii():
         try:
             text.encode()
         except UnicodeEncodeError:
             raise InvalidSpecification(
-                f"{name[:80]} has characters that are not Unicode text."
+                "{name} has characters that are not Unicode text.", name=name[:80]
             ) from None
     return text
 
@@ -148,14 +162,18 @@ def _value(name: str, kind: Kind, value: object) -> Value:
     if kind in (Kind.ARGUMENTS, Kind.FILES) and isinstance(value, list | tuple):
         words = tuple(line(name, each) for each in value)
         if sum(map(len, words)) > MAX_EXPANSION:
-            raise InvalidSpecification(f"{name} is too long.", hint="Pass a file instead.")
+            raise InvalidSpecification(
+                "{name} is too long.", hint="Pass a file instead.", name=name
+            )
         if kind is Kind.FILES:
             _check_names(name, words)
         return words
     if kind is Kind.VARIABLES and isinstance(value, Mapping):
         pairs = tuple((_key(name, key), line(name, each)) for key, each in value.items())
         if sum(len(key) + len(each) for key, each in pairs) > MAX_EXPANSION:
-            raise InvalidSpecification(f"{name} is too long.", hint="Pass a file instead.")
+            raise InvalidSpecification(
+                "{name} is too long.", hint="Pass a file instead.", name=name
+            )
         return pairs
     if isinstance(value, str) and not isinstance(value, Macro):
         value = value.strip(" \t\r\n")
@@ -165,7 +183,9 @@ def _value(name: str, kind: Kind, value: object) -> Value:
 def _key(name: str, key: object) -> str:
     text = line(name, key)
     if not text or (name.lower() != "transfer_output_remaps" and "=" in text):
-        raise InvalidSpecification(f"{name}: “{text[:80]}” can't be a variable's name.")
+        raise InvalidSpecification(
+            "{name}: “{text}” can't be a variable's name.", name=name, text=text[:80]
+        )
     return text
 
 
@@ -173,8 +193,10 @@ def _check_names(name: str, words: tuple[str, ...]) -> None:
     for word in words:
         if not word.strip() or ("," in word and "$" not in word):
             raise InvalidSpecification(
-                f"{name}: “{word[:80]}” can't be passed to HTCondor as a file's name.",
+                "{name}: “{word}” can't be passed to HTCondor as a file's name.",
                 hint="Rename the file: names may not be empty or have a comma.",
+                name=name,
+                word=word[:80],
             )
 
 

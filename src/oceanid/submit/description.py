@@ -83,9 +83,13 @@ class SubmitDescription:
             MissingFile: The list that a queue statement names is not there.
         """
         if not directory.startswith("/"):
-            raise InvalidSpecification(f"The job's directory must be absolute, not “{directory}”.")
+            raise InvalidSpecification(
+                "The job's directory must be absolute, not “{directory}”.", directory=directory
+            )
         if isinstance(num_jobs, bool) or not isinstance(num_jobs, int) or num_jobs < 1:
-            raise InvalidSpecification(f"num_jobs must be a whole number from 1 on: {num_jobs!r}.")
+            raise InvalidSpecification(
+                "num_jobs must be a whole number from 1 on: {num_jobs!r}.", num_jobs=num_jobs
+            )
         portal = tuple((name, reading.line(name, text)) for name, text in macros.items())
         copied = tuple(_replaced(os.fspath(each), portal) for each in remote_input_files)
         given, queue = reading.read(attributes)
@@ -124,8 +128,9 @@ class SubmitDescription:
         """The description that :meth:`to_json` wrote."""
         if data.get("format") != _FORMAT:
             raise InvalidSpecification(
-                f"The frozen description has the unknown format {data.get('format')!r}.",
+                "The frozen description has the unknown format {format!r}.",
                 hint="It was written by another version of Oceanid; execute the job anew.",
+                format=data.get("format"),
             )
         made = cls(
             attributes=tuple((name, reading.thaw(value)) for name, value in data["attributes"]),
@@ -191,7 +196,9 @@ class SubmitDescription:
             InvalidSpecification: A value that depends on the task can't be what it has to be.
         """
         if not 0 <= index < self.count:
-            raise InvalidSpecification(f"There is no task {index} among {self.count}.")
+            raise InvalidSpecification(
+                "There is no task {index} among {count}.", index=index, count=self.count
+            )
         mould = self._mould
         if mould is not None:
             made = mould._plan.task(mould._plan.scope(index, str(job_id)), extra_environment)

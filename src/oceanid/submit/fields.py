@@ -48,8 +48,10 @@ def inside(name: str, what: str) -> str:
     """
     if name.startswith("/") or ".." in name.split("/"):
         raise InvalidSpecification(
-            f"{what}: “{name[:200]}” is outside of the job's directory.",
+            "{what}: “{name}” is outside of the job's directory.",
             hint="Names are relative to the job's directory, without “..”.",
+            what=what,
+            name=name[:200],
         )
     return posixpath.normpath(name)
 
@@ -65,8 +67,9 @@ def executable(directory: str, text: str, *, may_lack: bool) -> str:
         return ""
     if not name or name.endswith("/"):
         raise InvalidSpecification(
-            "The job has no executable." if not name else f"“{name}” is a directory.",
+            "The job has no executable." if not name else "“{name}” is a directory.",
             hint="Set “executable” to a program.",
+            name=name,
         )
     return within(directory, name, "executable")
 
@@ -126,8 +129,9 @@ def parse_remaps(text: str) -> list[tuple[str, str]]:
         match = _REMAP.match(text, position)
         if match is None:
             raise InvalidSpecification(
-                f"transfer_output_remaps can't be read: {text[:80]}",
+                "transfer_output_remaps can't be read: {text}",
                 hint='Write it as "name = new name; other = folder/other".',
+                text=text[:80],
             )
         name, new = (re.sub(r"\\(.)", r"\1", part.strip()) for part in match.groups())
         remaps.append((name, new))
@@ -190,8 +194,11 @@ def checked_words(words: tuple[str, ...], what: str) -> tuple[str, ...]:
     for word in words:
         if len(word) * 4 > MAX_WORD_BYTES and len(word.encode()) > MAX_WORD_BYTES:
             raise InvalidSpecification(
-                f"{what}: a value is longer than {MAX_WORD_BYTES} bytes: {word[:40]}…",
+                "{what}: a value is longer than {max_word_bytes} bytes: {word}…",
                 hint="Pass a file instead.",
+                what=what,
+                max_word_bytes=MAX_WORD_BYTES,
+                word=word[:40],
             )
     return words
 

@@ -111,18 +111,24 @@ def _check_executable(path: str, name: str, *, local: bool) -> None:
     mode = _mode(path)
     if mode is None:
         raise MissingFile(
-            f"The executable “{name[:500]}” is not there.",
+            "The executable “{name}” is not there.",
             hint="Copy it into the job's directory, for example with remote_input_files.",
+            name=name[:500],
         )
     if stat.S_ISDIR(mode):
         raise MissingFile(
-            f"The executable “{name}” is a directory.", hint="Name the program inside of it."
+            "The executable “{name}” is a directory.",
+            hint="Name the program inside of it.",
+            name=name,
         )
     if not stat.S_ISREG(mode):
-        raise MissingFile(f"The executable “{name}” is not a file.")
+        raise MissingFile("The executable “{name}” is not a file.", name=name)
     if local and not os.access(path, os.X_OK):
         raise MissingFile(
-            f"The executable “{name}” is not executable.", hint=f"Run chmod +x {path}."
+            "The executable “{name}” is not executable.",
+            hint="Run chmod +x {path}.",
+            name=name,
+            path=path,
         )
 
 
@@ -130,13 +136,17 @@ def _check_input(path: str, name: str) -> None:
     if _mode(path) is None:
         raise _missing("transfer_input_files or input", name)
     if not os.access(path, os.R_OK):
-        raise MissingFile(f"The input “{name}” can't be read.", hint="Change its permissions.")
+        raise MissingFile(
+            "The input “{name}” can't be read.", hint="Change its permissions.", name=name
+        )
 
 
 def _missing(what: str, name: str) -> MissingFile:
     return MissingFile(
-        f"The file “{name[:500]}” is not there.",
-        hint=f"{what} names it; correct the name or make it.",
+        "The file “{name}” is not there.",
+        hint="{what} names it; correct the name or make it.",
+        name=name[:500],
+        what=what,
     )
 
 

@@ -38,7 +38,7 @@ class Call:
     def wrong(self, why: str) -> InvalidSpecification:
         """The error that says how this use is wrong."""
         shown = f"${self.name}{self.options}({self.body[:80]})"
-        return InvalidSpecification(f"{shown} can't be replaced: {why}.")
+        return InvalidSpecification("{shown} can't be replaced: {why}.", shown=shown, why=why)
 
 
 def _value(table: MacroTable, call: Call, argument: str) -> Callable[[Scope], str]:
@@ -170,15 +170,17 @@ def _file_name(table: MacroTable, call: Call) -> Piece:
 
 def _environment(table: MacroTable, call: Call) -> Piece:
     raise InvalidSpecification(
-        f"$ENV({call.body[:80]}) is not available: the portal's environment is not the job's.",
+        "$ENV({body}) is not available: the portal's environment is not the job's.",
         hint="Write the value itself, or give it as a macro of the template.",
+        body=call.body[:80],
     )
 
 
 def _evaluate(table: MacroTable, call: Call) -> Piece:
     raise InvalidSpecification(
-        f"$EVAL({call.body[:80]}) is not available: ClassAd expressions are the scheduler's.",
+        "$EVAL({body}) is not available: ClassAd expressions are the scheduler's.",
         hint="Compute the value in the app, or use $INT() or $REAL().",
+        body=call.body[:80],
     )
 
 

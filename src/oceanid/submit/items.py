@@ -63,7 +63,9 @@ def from_itemdata(itemdata: Sequence[object], *, names: Sequence[str] | None, st
         keys = tuple(str(key) for key in first)
         for number, item in enumerate(itemdata):
             if not isinstance(item, Mapping) or {str(key) for key in item} != set(keys):
-                raise InvalidSpecification(f"Item {number} has not the same keys as the first.")
+                raise InvalidSpecification(
+                    "Item {number} has not the same keys as the first.", number=number
+                )
             rows.append(tuple(_plain(item[key], number) for key in first))
         return _checked(keys, rows, steps)
     if isinstance(first, list | tuple):
@@ -71,7 +73,9 @@ def from_itemdata(itemdata: Sequence[object], *, names: Sequence[str] | None, st
         given = tuple(names) if names else ("Item", *(f"Item{n}" for n in range(1, width)))
         for number, item in enumerate(itemdata):
             if not isinstance(item, list | tuple) or len(item) != len(given):
-                raise InvalidSpecification(f"Item {number} has not {len(given)} values.")
+                raise InvalidSpecification(
+                    "Item {number} has not {count} values.", number=number, count=len(given)
+                )
             rows.append(tuple(_plain(value, number) for value in item))
         return _checked(given, rows, steps)
     given = tuple(names) if names else ("Item",)
@@ -101,8 +105,10 @@ def from_statement(
         steps = int(words.pop(0))
         if num_jobs not in (1, steps):
             raise InvalidSpecification(
-                f"num_jobs is {num_jobs}, but the queue statement says {steps}.",
+                "num_jobs is {num_jobs}, but the queue statement says {steps}.",
                 hint="Say it once.",
+                num_jobs=num_jobs,
+                steps=steps,
             )
     names = tuple(words)
     if match is None:
@@ -131,7 +137,7 @@ def from_statement(
         rows = [_fields(word, len(names)) for word in words]
     rows = rows[cut]
     if not rows:
-        raise InvalidSpecification(f"The queue statement gives no items: {text[:80]}")
+        raise InvalidSpecification("The queue statement gives no items: {text}", text=text[:80])
     return _checked(names, rows, steps)
 
 
@@ -140,17 +146,25 @@ def _checked(names: tuple[str, ...], rows: list[tuple[str, ...]], steps: int) ->
     for name in names:
         lower = name.lower()
         if not _NAME.fullmatch(name) or lower in BUILT_IN_NAMES - {"item"} or lower in seen:
-            raise InvalidSpecification(f"“{name[:80]}” can't be the name of an item's value.")
+            raise InvalidSpecification(
+                "“{name}” can't be the name of an item's value.", name=name[:80]
+            )
         seen.add(lower)
     if len(rows) > MAX_ITEMS:
-        raise LimitExceeded(f"There are {len(rows)} items; {MAX_ITEMS} is the most.")
+        raise LimitExceeded(
+            "There are {count} items; {max_items} is the most.",
+            count=len(rows),
+            max_items=MAX_ITEMS,
+        )
     items = Items(names, tuple(rows), steps)
     if steps < 1:
-        raise InvalidSpecification(f"num_jobs must be at least 1, not {steps}.")
+        raise InvalidSpecification("num_jobs must be at least 1, not {steps}.", steps=steps)
     if items.count > MAX_TASKS:
         raise LimitExceeded(
-            f"The job would have {items.count} tasks; {MAX_TASKS} is the most.",
+            "The job would have {count} tasks; {max_tasks} is the most.",
             hint="Let one task do more of the work.",
+            count=items.count,
+            max_tasks=MAX_TASKS,
         )
     return items
 
@@ -158,13 +172,14 @@ def _checked(names: tuple[str, ...], rows: list[tuple[str, ...]], steps: int) ->
 def _plain(value: object, number: int) -> str:
     if not isinstance(value, str | int | float | os.PathLike):
         raise InvalidSpecification(
-            f"Item {number} has a value that is neither text nor a number.",
+            "Item {number} has a value that is neither text nor a number.", number=number
         )
     text = os.fspath(value) if isinstance(value, os.PathLike) else str(value)
     if not isinstance(text, str) or "\n" in text or "\0" in text:
         raise InvalidSpecification(
-            f"Item {number} has a newline or a NUL, which HTCondor can't take.",
+            "Item {number} has a newline or a NUL, which HTCondor can't take.",
             hint="Pass a file instead.",
+            number=number,
         )
     return text
 
@@ -208,17 +223,20 @@ def _read(name: str, directory: str, present: Mapping[str, str]) -> str:
         path = Path(present[name])
     try:
         if path.stat().st_size > _MAX_LIST_BYTES:
-            raise LimitExceeded(f"The list of items “{name}” is larger than 64 MiB.")
+            raise LimitExceeded("The list of items “{name}” is larger than 64 MiB.", name=name)
         return path.read_text(encoding="utf-8").replace("\0", "")
     except (OSError, UnicodeDecodeError) as error:
-        raise MissingFile(f"The list of items “{name}” can't be read: {error}.") from error
+        raise MissingFile(
+            "The list of items “{name}” can't be read: {error}.", name=name, error=error
+        ) from error
 
 
 def _inside(name: str) -> None:
     if not name or name.startswith("/") or ".." in name.split("/"):
         raise InvalidSpecification(
-            f"“{name[:80]}” in the queue statement is outside of the job's directory.",
+            "“{name}” in the queue statement is outside of the job's directory.",
             hint="Use remote_input_files to bring it there.",
+            name=name[:80],
         )
 
 
@@ -247,6 +265,7 @@ def _is(path: Path, kind: str) -> bool:
 
 def _bad(text: str) -> InvalidSpecification:
     return InvalidSpecification(
-        f"The queue statement can't be read: {text[:80]}",
+        "The queue statement can't be read: {text}",
         hint="For example: queue 3, queue name in (a b c), queue x, y from (1, 2).",
+        text=text[:80],
     )

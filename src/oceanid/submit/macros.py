@@ -178,7 +178,7 @@ class MacroTable:
         if name in self._compiling or len(self._compiling) > _MAX_DEPTH:
             chain = " → ".join(f"$({step})" for step in [*self._compiling, name][-6:])
             raise InvalidSpecification(
-                f"A macro refers to itself: {chain}.", hint="Give it a name of its own."
+                "A macro refers to itself: {chain}.", hint="Give it a name of its own.", chain=chain
             )
         self._compiling.append(name)
         try:
@@ -215,8 +215,9 @@ class MacroTable:
             return piece
         if default is None:
             raise InvalidSpecification(
-                f"The macro $({name[:80]}) is not defined.",
-                hint=f"Define it, or write $({name[:80]}:) where nothing may stand for it.",
+                "The macro $({name}) is not defined.",
+                hint="Define it, or write $({name}:) where nothing may stand for it.",
+                name=name[:80],
             )
         template = self.compile(default)
         return template.constant if template.constant is not None else template.expand
@@ -324,8 +325,9 @@ def _closings(text: str) -> dict[int, int]:
             opened.append(match.start())
             if len(opened) > _MAX_NESTING:
                 raise InvalidSpecification(
-                    f"Parentheses are nested more than {_MAX_NESTING} deep beside a “$”.",
+                    "Parentheses are nested more than {max_nesting} deep beside a “$”.",
                     hint="Give the value in a list or a dict, where it means exactly itself.",
+                    max_nesting=_MAX_NESTING,
                 )
         elif opened:
             closings[opened.pop()] = match.start()
@@ -350,7 +352,9 @@ def _deeper(scope: Scope, name: str, piece: Callable[[Scope], str]) -> str:
     """Expand what a macro stands for; names made at this time can only be caught going round."""
     if scope.depth > _MAX_DEPTH:
         raise InvalidSpecification(
-            f"A macro refers to itself: $({name[:80]}).", hint="Give it a name of its own."
+            "A macro refers to itself: $({name}).",
+            hint="Give it a name of its own.",
+            name=name[:80],
         )
     scope.depth += 1
     try:
@@ -363,8 +367,9 @@ def _joined(texts: list[str]) -> str:
     # Measured before it is made: many macros that are long each would not fit into memory.
     if sum(map(len, texts)) > MAX_EXPANSION:
         raise InvalidSpecification(
-            f"A value grows beyond {MAX_EXPANSION} characters when its macros are replaced.",
+            "A value grows beyond {max_expansion} characters when its macros are replaced.",
             hint="Pass a file instead.",
+            max_expansion=MAX_EXPANSION,
         )
     return "".join(texts)
 

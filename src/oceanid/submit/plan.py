@@ -104,7 +104,7 @@ class Plan:
         """A command's value, which must be the same for every task."""
         template = self._compile(name)
         if template.constant is None:
-            raise InvalidSpecification(f"{name} must be the same for every task.")
+            raise InvalidSpecification("{name} must be the same for every task.", name=name)
         return template.constant.strip() or default
 
     def _text(self, name: str) -> str:
@@ -118,8 +118,9 @@ class Plan:
         template = self._table.compile(text)
         if template.has_match:
             raise InvalidSpecification(
-                f"{name} uses $$(), which only a scheduler's own expressions can.",
+                "{name} uses $$(), which only a scheduler's own expressions can.",
                 hint="Let the job find out about its machine by itself.",
+                name=name,
             )
         return template
 
@@ -185,7 +186,7 @@ class Plan:
         mode = self.constant("should_transfer_files", "YES").upper()
         if mode not in ("YES", "NO", "IF_NEEDED"):
             raise InvalidSpecification(
-                f"should_transfer_files must be YES, NO or IF_NEEDED, not “{mode[:40]}”."
+                "should_transfer_files must be YES, NO or IF_NEEDED, not “{mode}”.", mode=mode[:40]
             )
         asked = self.constant("transfer_executable")
         wanted = values.truth("transfer_executable", asked) if asked else None
@@ -196,8 +197,9 @@ class Plan:
             name = texts[0].strip().strip('"')
             if wanted is False and transfers and name and not name.startswith("/"):
                 raise InvalidSpecification(
-                    f"The executable “{name}” is relative, but transfer_executable is False.",
+                    "The executable “{name}” is relative, but transfer_executable is False.",
                     hint="Give its absolute path on the execute machine.",
+                    name=name,
                 )
             return found
 
@@ -316,7 +318,7 @@ class Plan:
         text = value if isinstance(value, str) else as_text(name, value)
         template = self._field_template(text, name)
         if template.constant is None:
-            raise InvalidSpecification(f"{name} must be the same for every task.")
+            raise InvalidSpecification("{name} must be the same for every task.", name=name)
         return template.constant
 
     def _add_list(self, field: str, name: str, make: Callable[[str, str], object]) -> None:
@@ -376,8 +378,10 @@ class Plan:
     def _compile_universe(self, text: str, template: Template) -> None:
         if text not in _UNIVERSES:
             raise InvalidSpecification(
-                f"The universe “{template.constant or self._text('universe')}” is not known.",
-                hint=f"Choose one of {', '.join(sorted(_UNIVERSES))}.",
+                "The universe “{constant}” is not known.",
+                hint="Choose one of {universes}.",
+                constant=template.constant or self._text("universe"),
+                universes=", ".join(sorted(_UNIVERSES)),
             )
         if text in ("container", "docker"):
             self._need(Capability.CONTAINERS, "universe")

@@ -33,9 +33,10 @@ def parse_arguments(text: str) -> tuple[str, ...]:
     plain = text.replace('\\"', "\0")
     if '"' in plain:
         raise InvalidSpecification(
-            f"The arguments have a double quote mark that is not escaped: {text[:80]}",
+            "The arguments have a double quote mark that is not escaped: {text}",
             hint='Write \\" for it, or put the whole value in double quotes (the new syntax), '
             "or give a Python list.",
+            text=text[:80],
         )
     return tuple(word.replace("\0", '"') for word in _words(plain))
 
@@ -67,8 +68,9 @@ def parse_environment(text: str) -> tuple[tuple[str, str], ...]:
         name, equals, value = entry.partition("=")
         if not equals or not name:
             raise InvalidSpecification(
-                f"The environment has an entry that is not name=value: {entry[:80]}",
+                "The environment has an entry that is not name=value: {entry}",
                 hint='Write entries as "one=1 two=2", or give a Python dict.',
+                entry=entry[:80],
             )
         variables[name] = value
     return tuple(variables.items())
@@ -96,8 +98,10 @@ def _unwrap(text: str, what: str) -> str:
     body, closing, rest = inner.partition('"')
     if not closing or rest:
         raise InvalidSpecification(
-            f"The double quotes of the {what} are not balanced: {text[:80]}",
+            "The double quotes of the {what} are not balanced: {text}",
             hint='Inside the outer double quotes each double quote mark is written "".',
+            what=what,
+            text=text[:80],
         )
     return body.replace("\0", '"')
 
@@ -125,8 +129,10 @@ def _split_new(text: str, what: str) -> list[str]:
             closing = text.find("'", position)
             if closing < 0:
                 raise InvalidSpecification(
-                    f"The single quotes of the {what} are not balanced: {text[:80]}",
+                    "The single quotes of the {what} are not balanced: {text}",
                     hint="Inside single quotes a single quote is written ''.",
+                    what=what,
+                    text=text[:80],
                 )
             word.append(text[position:closing])
             position = closing + 1

@@ -26,7 +26,9 @@ def truth(name: str, text: str) -> bool:
         return True
     if word in _FALSE:
         return False
-    raise InvalidSpecification(f"{name} must be True or False, not “{text[:80]}”.")
+    raise InvalidSpecification(
+        "{name} must be True or False, not “{text}”.", name=name, text=text[:80]
+    )
 
 
 def whole(name: str, text: str, *, least: int | None = None, most: int | None = None) -> int:
@@ -34,11 +36,17 @@ def whole(name: str, text: str, *, least: int | None = None, most: int | None = 
     try:
         number = int(text.strip(), 10)
     except ValueError:
-        raise InvalidSpecification(f"{name} must be a whole number, not “{text[:80]}”.") from None
+        raise InvalidSpecification(
+            "{name} must be a whole number, not “{text}”.", name=name, text=text[:80]
+        ) from None
     if least is not None and number < least:
-        raise InvalidSpecification(f"{name} must be at least {least}, not {number}.")
+        raise InvalidSpecification(
+            "{name} must be at least {least}, not {number}.", name=name, least=least, number=number
+        )
     if most is not None and number > most:
-        raise InvalidSpecification(f"{name} must be at most {most}, not {number}.")
+        raise InvalidSpecification(
+            "{name} must be at most {most}, not {number}.", name=name, most=most, number=number
+        )
     return number
 
 
@@ -55,14 +63,16 @@ def size_mib(name: str, text: str, *, bare_unit: str) -> int:
     factor = _KIB.get((match[2] or bare_unit).lower()) if match else None
     if match is None or factor is None:
         raise InvalidSpecification(
-            f"{name} must be a size, not “{text[:80]}”.",
+            "{name} must be a size, not “{text}”.",
             hint="Write it as 512M, 2 GB or 1.5GB.",
+            name=name,
+            text=text[:80],
         )
     number = float(match[1])
     mib = math.ceil(number * factor / 1024) if 0 <= number <= 2**60 else -1
     if not 0 <= mib <= 2**40:
         raise InvalidSpecification(
-            f"{name} must be a size that a machine can have, not {text[:80]}."
+            "{name} must be a size that a machine can have, not {text}.", name=name, text=text[:80]
         )
     return mib
 
@@ -76,7 +86,10 @@ def signal_name(name: str, text: str) -> str:
         return signal.Signals[word if word.startswith("SIG") else f"SIG{word}"].name
     except (KeyError, ValueError):
         raise InvalidSpecification(
-            f"{name} must be a signal, not “{text[:80]}”.", hint="For example SIGTERM or 15."
+            "{name} must be a signal, not “{text}”.",
+            hint="For example SIGTERM or 15.",
+            name=name,
+            text=text[:80],
         ) from None
 
 

@@ -219,11 +219,11 @@ def command(name: str) -> Command | None:
     """
     if match := _ATTRIBUTE.fullmatch(name):
         if _RESERVED.fullmatch(match[1]):
-            raise InvalidSpecification(f"The attribute {name} is Oceanid's own.")
+            raise InvalidSpecification("The attribute {name} is Oceanid's own.", name=name)
         return Command(f"My.{match[1]}", use=Use.NEED, needs=Capability.CUSTOM_ATTRIBUTES)
     lower = name.lower()
     if _RESERVED.fullmatch(lower):
-        raise InvalidSpecification(f"The attribute {name} is Oceanid's own.")
+        raise InvalidSpecification("The attribute {name} is Oceanid's own.", name=name)
     found = COMMANDS.get(lower) or COMMANDS.get(_ALIASES.get(lower, ""))
     if found is None and lower in _SQUASHED:
         found = COMMANDS[_SQUASHED[lower]]
@@ -231,8 +231,9 @@ def command(name: str) -> Command | None:
         found = Command(lower, use=Use.NEED, needs=Capability.QUEUE)
     if found is None and not _MACRO_NAME.fullmatch(name):
         raise UnknownAttribute(
-            f"“{name[:80]}” can't be the name of an attribute.",
+            "“{name}” can't be the name of an attribute.",
             hint="Names are letters, digits and underscores, with + in front for a job's own.",
+            name=name[:80],
         )
     return found
 
@@ -242,8 +243,10 @@ def unknown(name: str) -> UnknownAttribute:
     close = _close(name.lower())
     hint = f"Did you mean {_ALIASES.get(close[0], close[0])}? " if close else ""
     return UnknownAttribute(
-        f"The attribute “{name[:80]}” is not known.",
-        hint=f"{hint}A macro of your own is known when a value uses it as $({name[:80]}).",
+        "The attribute “{name}” is not known.",
+        hint="{advice}A macro of your own is known when a value uses it as $({name}).",
+        name=name[:80],
+        advice=hint,
     )
 
 

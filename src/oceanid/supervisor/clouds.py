@@ -75,7 +75,9 @@ class CloudsDriver:
                 async with asyncio.timeout(within_s):
                     found = await cloud_class(cloud)(spec).check()
             except TimeoutError:
-                late = CloudUnavailable(f"The cloud did not answer within {within_s:g} s.")
+                late = CloudUnavailable(
+                    "The cloud did not answer within {within_s:g} s.", within_s=within_s
+                )
                 await self._tell(account_id, late, since)
             except LeaseLost:
                 raise
@@ -107,7 +109,9 @@ class CloudsDriver:
                 finally:
                     await cloud.close()
             except TimeoutError:
-                late = CloudUnavailable(f"The cloud did not answer within {within_s:g} s.")
+                late = CloudUnavailable(
+                    "The cloud did not answer within {within_s:g} s.", within_s=within_s
+                )
                 await self._not_surveyed(account_id, late, since)
             except LeaseLost:
                 raise

@@ -207,7 +207,9 @@ class ClusterDriver:
         while True:
             await asyncio.sleep(settings.beat_s)
             if not await self.db(leases.renew, self.hold, ttl_s=settings.lease_s):
-                raise LeaseLost(f"Cluster {self.cluster_id} went to another supervisor.")
+                raise LeaseLost(
+                    "Cluster {cluster_id} went to another supervisor.", cluster_id=self.cluster_id
+                )
 
     async def _forget_cloud(self) -> None:
         if self._account is None:

@@ -152,17 +152,23 @@ class Desk:
             async with asyncio.timeout(self.step_s):
                 return await asked
         except TimeoutError as late:
-            raise CloudUnavailable(f"The cloud did not answer within {self.step_s:g} s.") from late
+            raise CloudUnavailable(
+                "The cloud did not answer within {step_s:g} s.", step_s=self.step_s
+            ) from late
         except OceanidError:
             raise
         except OSError as problem:
-            raise CloudUnavailable(f"The cloud could not be reached: {problem}") from problem
+            raise CloudUnavailable(
+                "The cloud could not be reached: {problem}", problem=problem
+            ) from problem
         except Exception as problem:
             raise CloudError(
-                f"The cloud's code failed: {type(problem).__name__}: {problem}",
+                "The cloud's code failed: {name}: {problem}",
                 hint="This is a fault in it; the supervisor's log says where.",
                 code=FAULT,
                 transient=True,
+                name=type(problem).__name__,
+                problem=problem,
             ) from problem
 
     async def say(self, told: Iterable[Told] = (), **values: Any) -> None:

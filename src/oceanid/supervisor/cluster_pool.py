@@ -146,17 +146,22 @@ class PoolDoor:
             async with asyncio.timeout(self.desk.step_s):
                 return await asked
         except TimeoutError as late:
-            said = f"The master did not answer within {self.desk.step_s:g} s."
-            raise EngineUnavailable(said) from late
+            raise EngineUnavailable(
+                "The master did not answer within {step_s:g} s.", step_s=self.desk.step_s
+            ) from late
         except EngineError:
             raise
         except OceanidError as problem:
             raise EngineError(problem.message, hint=problem.hint, code=problem.slug) from problem
         except OSError as problem:
-            raise EngineUnavailable(f"The master could not be reached: {problem}") from problem
+            raise EngineUnavailable(
+                "The master could not be reached: {problem}", problem=problem
+            ) from problem
         except Exception as problem:
             raise EngineError(
-                f"The pool's code failed: {type(problem).__name__}: {problem}",
+                "The pool's code failed: {name}: {problem}",
                 hint="This is a fault in the engine; the supervisor's log says where.",
                 transient=True,
+                name=type(problem).__name__,
+                problem=problem,
             ) from problem

@@ -145,7 +145,9 @@ class SchedulerDriver:
         while True:
             await asyncio.sleep(settings.beat_s)
             if not await self.db(leases.renew, self.hold, ttl_s=settings.lease_s):
-                raise LeaseLost(f"The scheduler “{self.name}” went to another supervisor.")
+                raise LeaseLost(
+                    "The scheduler “{name}” went to another supervisor.", name=self.name
+                )
             if self.described is not None:
                 described = await self.db(schedulers.described, self.scheduler_id)
                 if described != self.described:

@@ -22,10 +22,12 @@ def engine_faults_told() -> Iterator[None]:
         raise
     except Exception as problem:
         raise EngineError(
-            f"The engine failed: {type(problem).__name__}: {problem}",
+            "The engine failed: {name}: {problem}",
             hint="This is a fault in the engine; the supervisor's log says where.",
             code=FAULT,
             transient=True,
+            name=type(problem).__name__,
+            problem=problem,
         ) from problem
 
 

@@ -76,7 +76,9 @@ def callback_view(request: HttpRequest, token: str) -> JsonResponse:
         job = callbacks.verify(token)
         if not meter.allows(str(job.uuid)):
             raise LimitExceeded(
-                "The job calls too often.", hint=f"At most {A_SECOND:g} calls a second, please."
+                "The job calls too often.",
+                hint="At most {a_second:g} calls a second, please.",
+                a_second=A_SECOND,
             )
         payload = _payload(request)
         if payload is None:

@@ -126,7 +126,9 @@ def look_at_account(session: Session, look: Look) -> None:
     config, secrets = session.account.config, session.account.secrets
     look.begin("library")
     if missing_library():
-        raise CloudError("boto3 is not installed.", hint=f"Run {INSTALL} and restart.")
+        raise CloudError(
+            "boto3 is not installed.", hint="Run {install} and restart.", install=INSTALL
+        )
     look.well(f"boto3 {_version()} is installed.")
     look.begin("values")
     if not config.get("use_role") and not config.get("access_key_id"):
@@ -143,8 +145,10 @@ def look_at_account(session: Session, look: Look) -> None:
     typed, found = str(config.get("user_id") or ""), str(identity["Account"])
     if typed and typed != found:
         raise InvalidValue(
-            f"The key belongs to the account {found}, not to {typed}.",
+            "The key belongs to the account {found}, not to {typed}.",
             hint="Correct the user id, or give a key of the account that is meant.",
+            found=found,
+            typed=typed,
         )
     look.well(f"The account is {found}.")
     _look_at_key_pair(session, look)
@@ -170,8 +174,10 @@ def _look_at_key_pair(session: Session, look: Look) -> None:
     there = str(answer["KeyPairs"][0].get("PublicKey") or "").split()[:2]
     if there and there != public_half(path).split()[:2]:
         raise InvalidValue(
-            f"The key in {path} is not that of the key pair “{name}”.",
+            "The key in {path} is not that of the key pair “{name}”.",
             hint="Give the .pem file that Amazon gave when this key pair was made.",
+            path=path,
+            name=name,
         )
     belongs = " and belongs to the key pair" if there else ""
     look.well(f"The key in {path} can be used{belongs}.")

@@ -181,12 +181,14 @@ def told(action: str, region: str) -> Iterator[None]:
     except (them.ConnectionError, them.HTTPClientError) as problem:
         service = action.partition(":")[0].upper()
         raise CloudUnavailable(
-            f"Amazon's {service} in {region} could not be reached.",
+            "Amazon's {service} in {region} could not be reached.",
             hint="The portal's machine must reach it over HTTPS (port 443), directly or by the "
             "proxy in HTTPS_PROXY; and the region must exist.",
+            service=service,
+            region=region,
         ) from problem
     except them.BotoCoreError as problem:
-        raise CloudError(f"Amazon's library refused: {problem}") from problem
+        raise CloudError("Amazon's library refused: {problem}", problem=problem) from problem
 
 
 def _of(response: Mapping[str, object], action: str) -> OceanidError:
@@ -197,8 +199,8 @@ def _of(response: Mapping[str, object], action: str) -> OceanidError:
         named = re.search(r"not authorized to perform: (\w+:\w+)", said)
         return CloudDenied(
             "The key may not do this.",
-            hint=f"Allow {named[1] if named else action} in its IAM policy; the documentation "
-            "has the whole policy.",
+            hint="Allow {named} in its IAM policy; the documentation has the whole policy.",
+            named=named[1] if named else action,
         )
     if code in _CURES:
         return refusal(_CURES[code])
@@ -206,4 +208,4 @@ def _of(response: Mapping[str, object], action: str) -> OceanidError:
     status = meta.get("HTTPStatusCode") if isinstance(meta, Mapping) else None
     if isinstance(status, int) and status >= 500:
         return refusal(_AWAY)
-    return CloudError(f"Amazon refused: {said} ({code})")
+    return CloudError("Amazon refused: {said} ({number})", said=said, number=code)

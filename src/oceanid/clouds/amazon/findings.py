@@ -92,15 +92,19 @@ async def types_of(session: Session, region: str, names: Iterable[str]) -> dict[
         if code_of(problem) != "InvalidInstanceType":
             raise
         raise InvalidValue(
-            f"{words_of(problem)} ({region})",
+            "{problem} ({region})",
             hint="Look in the EC2 console, at this region, under Instance Types.",
+            problem=words_of(problem),
+            region=region,
         ) from problem
     found = {str(each["InstanceType"]): each for each in answer["InstanceTypes"]}
     for name in asked:
         if name not in found:
             raise InvalidValue(
-                f"There is no instance type {name} in {region}.",
+                "There is no instance type {name} in {region}.",
                 hint="Look in the EC2 console, at this region, under Instance Types.",
+                name=name,
+                region=region,
             )
         architecture_of(found[name])
     return found
@@ -139,8 +143,9 @@ def architecture_of(described: Found) -> str:
         if each in ARCHITECTURES:
             return ARCHITECTURES[each]
     raise InvalidValue(
-        f"The type {described['InstanceType']} has a processor that nodes are not made for.",
+        "The type {instancetype} has a processor that nodes are not made for.",
         hint="Choose a type with an x86_64 or arm64 processor.",
+        instancetype=described["InstanceType"],
     )
 
 
@@ -187,16 +192,22 @@ def _image(
         return debian[architecture]
     if name not in there:
         raise InvalidValue(
-            f"There is no image {name} in {region} that this account may use.",
+            "There is no image {name} in {region} that this account may use.",
             hint="An image belongs to one region: look in the EC2 console, at this region, under "
             "AMIs; or leave it empty for Debian's.",
+            name=name,
+            region=region,
         )
     found = there[name]
     has = ARCHITECTURES.get(str(found.get("Architecture")), "another")
     if has != architecture:
         raise InvalidValue(
-            f"The image {name} is for {has}, but {kind['InstanceType']} has {architecture}.",
+            "The image {name} is for {has}, but {instancetype} has {architecture}.",
             hint="Choose a type and an image for the same processor.",
+            name=name,
+            has=has,
+            instancetype=kind["InstanceType"],
+            architecture=architecture,
         )
     return found
 
@@ -219,8 +230,10 @@ async def _debian(session: Session, region: str, architectures: set[str]) -> dic
             found[architecture] = each
     for missing in sorted(architectures - set(found)):
         raise InvalidValue(
-            f"Debian 13 for {missing} is not in {region}.",
+            "Debian 13 for {missing} is not in {region}.",
             hint="Give an image's id: look in the EC2 console, at this region, under AMIs.",
+            missing=missing,
+            region=region,
         )
     return found
 
@@ -237,8 +250,11 @@ async def _by_parameter(
     found = {ids[each]: image for each, image in there.items()}
     for missing in sorted(architectures - set(found)):
         raise InvalidValue(
-            f"The parameter {path} names no image for {missing} in {region}.",
+            "The parameter {path} names no image for {missing} in {region}.",
             hint="Correct the account's image parameter, or leave it empty for Debian's images.",
+            path=path,
+            missing=missing,
+            region=region,
         )
     return found
 
@@ -256,8 +272,10 @@ def _zones(
     for zone in wanted.zones:
         if zone not in network.subnets:
             raise InvalidValue(
-                f"The network has no subnet in the zone {zone}.",
-                hint=f"It has in {', '.join(network.subnets)}.",
+                "The network has no subnet in the zone {zone}.",
+                hint="It has in {subnets}.",
+                zone=zone,
+                subnets=", ".join(network.subnets),
             )
     zones = wanted.zones or tuple(network.subnets)
     good = tuple(zone for zone in zones if all(zone in each for each in offered.values()))
@@ -267,7 +285,9 @@ def _zones(
             " with ".join(offered),
         )
         raise InvalidValue(
-            f"{lacking} is not offered in {', '.join(zones)}.",
+            "{lacking} is not offered in {zones}.",
             hint="Choose another type, or other zones.",
+            lacking=lacking,
+            zones=", ".join(zones),
         )
     return good

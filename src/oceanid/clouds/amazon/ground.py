@@ -110,8 +110,11 @@ def require_ours(claim: Claim, found: Found, region: str) -> None:
         f"a cluster of another portal ({portal})" if portal else "something else"
     )  # fmt: skip
     raise NameTaken(
-        f"The name “{claim.name}” belongs to {whose} in this Amazon account ({region}).",
+        "The name “{name}” belongs to {whose} in this Amazon account ({region}).",
         hint="Choose another name; `oceanid clusters audit` lists what stands in the account.",
+        name=claim.name,
+        whose=whose,
+        region=region,
     )
 
 
@@ -155,9 +158,11 @@ async def _make_templates(
             again = (await find_templates(session, region, claim.name)).get(name)
             if again is None:
                 raise CloudError(
-                    f"Amazon is not yet sure whether the name “{claim.name}” is taken.",
-                    hint="It is tried again by itself.", transient=True,
-                ) from problem  # fmt: skip
+                    "Amazon is not yet sure whether the name “{name}” is taken.",
+                    hint="It is tried again by itself.",
+                    transient=True,
+                    name=claim.name,
+                ) from problem
             require_ours(claim, again, region)
 
 
@@ -204,8 +209,10 @@ async def _make_group(
         found = await find_groups(session, claim)
         if name not in found:
             raise NameTaken(
-                f"A security group “{name}” that is not this cluster's is in the network {vpc}.",
+                "A security group “{name}” that is not this cluster's is in the network {vpc}.",
                 hint="Delete it in the EC2 console under Security Groups, or choose another name.",
+                name=name,
+                vpc=vpc,
             ) from problem
         return dict(found[name])
     return {"GroupId": made["GroupId"], "GroupName": name, "IpPermissions": []}

@@ -121,8 +121,10 @@ async def _request(
     zone = order.zone or next(iter(claim.blueprint.zones or network.subnets))
     if zone not in network.subnets:
         raise InvalidValue(
-            f"The network has no subnet in the zone {zone}.",
-            hint=f"It has in {', '.join(network.subnets)}.",
+            "The network has no subnet in the zone {zone}.",
+            hint="It has in {subnets}.",
+            zone=zone,
+            subnets=", ".join(network.subnets),
         )
     word = WORD[order.role]
     tags = tags_of(

@@ -103,12 +103,15 @@ def _ask_for(wanted: str) -> dict[str, Any]:
 def _nothing(wanted: str, region: str) -> InvalidValue:
     if wanted:
         return InvalidValue(
-            f"There is no network {wanted} with a subnet in {region}.",
+            "There is no network {wanted} with a subnet in {region}.",
             hint="Look in the VPC console, at this region; or leave the network empty for the "
             "region's default one.",
+            wanted=wanted,
+            region=region,
         )
     return InvalidValue(
-        f"The account has no default network in {region}.",
-        hint=f"Run once: aws ec2 create-default-vpc --region {region}; or name an existing "
+        "The account has no default network in {region}.",
+        hint="Run once: aws ec2 create-default-vpc --region {region}; or name an existing "
         "network, vpc-… or subnet-….",
+        region=region,
     )

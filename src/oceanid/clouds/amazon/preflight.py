@@ -75,8 +75,10 @@ async def _images(session: Session, claim: Claim, size: int) -> str:
     for image in sorted(wanted):
         if image not in there or there[image].get("State") not in (None, "available"):
             raise InvalidValue(
-                f"The image {image} can't be used in {blueprint.region} (any more).",
+                "The image {image} can't be used in {region} (any more).",
                 hint="Choose another one, or leave it empty for Debian's.",
+                image=image,
+                region=blueprint.region,
             )
     names = {str(each.get("Name") or image) for image, each in there.items()}
     return f"The machines boot {', '.join(sorted(names))}."
@@ -90,8 +92,10 @@ async def _types(session: Session, claim: Claim, size: int) -> str:
         missing = [zone for zone in blueprint.zones if zone not in offered[name]]
         if missing:
             raise InvalidValue(
-                f"{name} is not offered in {', '.join(missing)}.",
+                "{name} is not offered in {missing}.",
                 hint="Choose another type, or other zones.",
+                name=name,
+                missing=", ".join(missing),
             )
     return f"{' and '.join(sorted(types))}: offered in {', '.join(blueprint.zones)}."
 
@@ -101,16 +105,20 @@ async def _network(session: Session, claim: Claim, size: int) -> str:
     network = await networks.find(session, blueprint.region, blueprint.network)
     if network.way_out == networks.NONE and await _is_debians(session, claim):
         raise InvalidValue(
-            f"Machines in {network.vpc} don't reach the internet, from which Debian's HTCondor "
-            "is installed.",
+            "Machines in {vpc} don't reach the internet, from which Debian's HTCondor is "
+            "installed.",
             hint="Give its subnets a route to an internet or NAT gateway, name another network, or "
             "bring an image that has it.",
+            vpc=network.vpc,
         )
     free = sum(network.free.get(zone, 0) for zone in blueprint.zones)
     if free < size:
         raise QuotaExceeded(
-            f"The network {network.vpc} has {free} free addresses for {size} machines.",
+            "The network {vpc} has {free} free addresses for {size} machines.",
             hint="Name a network with more room, or make the cluster smaller.",
+            vpc=network.vpc,
+            free=free,
+            size=size,
         )
     way = {
         networks.GATEWAY: "each machine has a public address, and is closed to the world",
@@ -197,10 +205,16 @@ async def _quota(session: Session, claim: Claim, size: int) -> str:
         kind = "spot" if is_spot else "on-demand"
         if cpus > left:
             raise QuotaExceeded(
-                f"{cpus} processors of {kind} machines are needed, and the quota in "
-                f"{blueprint.region} leaves {left} of {limit}.",
+                "{cpus} processors of {kind} machines are needed, and the quota in {region} "
+                "leaves {left} of {limit}.",
                 hint="Make the cluster smaller, or ask for more in the console under Service "
-                f"Quotas → Amazon EC2 ({QUOTA[is_spot]}).",
+                "Quotas → Amazon EC2 ({quota}).",
+                cpus=cpus,
+                kind=kind,
+                region=blueprint.region,
+                left=left,
+                limit=limit,
+                quota=QUOTA[is_spot],
             )
         told.append(f"{cpus} of {left} free {kind} processors")
     return f"Needed: {', '.join(told)}."

@@ -21,13 +21,15 @@ def look_at_account(session: Session, look: Look) -> None:
     look.begin("library")
     if values.missing_library():
         raise CloudError(
-            "Azure's libraries are not installed.", hint=f"Run {values.INSTALL} and restart."
+            "Azure's libraries are not installed.",
+            hint="Run {install} and restart.",
+            install=values.INSTALL,
         )
     look.well("Azure's libraries are installed.")
     look.begin("values")
     for name, words in values.REQUIRED.items():
         if not config.get(name):
-            raise InvalidValue(f"The {words} is missing.", hint="Give it and save.")
+            raise InvalidValue("The {words} is missing.", hint="Give it and save.", words=words)
     for problem in values.account_problems(config, secrets).values():
         raise problem
     look.begin("certificate")
@@ -57,7 +59,9 @@ def _ask(session: Session, look: Look) -> None:
     name = getattr(found, "display_name", "") or wanted
     if state not in ("Enabled", ""):
         raise CloudError(
-            f"The subscription “{name}” is {state}.",
+            "The subscription “{name}” is {state}.",
             hint="Make it active again in the Azure portal under Subscriptions.",
+            name=name,
+            state=state,
         )
     look.well(f"The subscription “{name}” can be read.")

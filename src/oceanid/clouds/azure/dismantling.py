@@ -89,8 +89,11 @@ async def _tagged_ended(session: Session, names: Names) -> bool:
     if left:
         kinds = ", ".join(sorted(left))
         raise CloudError(
-            f"Something of a kind that clusters are not made of carries this one's tags: {kinds}.",
-            hint=f"Delete it in the group “{names.group}”, or take its tag {CLUSTER} away.",
+            "Something of a kind that clusters are not made of carries this one's tags: {kinds}.",
+            hint="Delete it in the group “{group}”, or take its tag {cluster} away.",
+            kinds=kinds,
+            group=names.group,
+            cluster=CLUSTER,
         )
     return True
 

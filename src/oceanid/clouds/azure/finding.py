@@ -81,8 +81,11 @@ async def resolved(session: Session, wanted: ClusterSpec) -> Blueprint:
         for size in (master, node):
             if zone not in size.zones:
                 raise InvalidValue(
-                    f"{size.name} can't be had in zone {zone} of {region}.",
+                    "{name} can't be had in zone {zone} of {region}.",
                     hint=_zones_told(size),
+                    name=size.name,
+                    zone=zone,
+                    region=region,
                 )
     node_image = await image_of(session, region, wanted.node_image or IMAGE)
     master_image = node_image
@@ -129,8 +132,9 @@ async def sizes_of(session: Session, region: str) -> dict[str, Size]:
     found = [_size_of(each) for each in listed if each.resource_type == "virtualMachines"]
     if not found:
         raise InvalidValue(
-            f"Azure has no region “{region}” with machines.",
+            "Azure has no region “{region}” with machines.",
             hint="Give one as az account list-locations shows it: westeurope, northeurope …",
+            region=region,
         )
     return {each.name: each for each in found}
 
@@ -143,9 +147,11 @@ async def image_of(session: Session, region: str, wanted: str) -> Image:
         return await _market_image(session, region, wanted)
     except Missing as problem:
         raise InvalidValue(
-            f"There is no image “{wanted}” in {region}.",
+            "There is no image “{wanted}” in {region}.",
             hint="Images of the marketplace: az vm image list --all --publisher Debian. One of "
             "your own must be in the same region.",
+            wanted=wanted,
+            region=region,
         ) from problem
 
 
@@ -156,16 +162,24 @@ def _size(sizes: dict[str, Size], wanted: str, what: str, region: str) -> Size:
             return found
     if wanted and wanted in sizes:
         raise InvalidValue(
-            f"The subscription can't have the {what} “{wanted}” in {region}: "
-            f"{sizes[wanted].refused}.",
+            "The subscription can't have the {what} “{wanted}” in {region}: {refused}.",
             hint="Choose another size or region, or ask for access in the Azure portal.",
+            what=what,
+            wanted=wanted,
+            region=region,
+            refused=sizes[wanted].refused,
         )
     near = [each.name for each in sizes.values() if not each.refused and 2 <= each.shape.cpus <= 4]
     raise InvalidValue(
-        f"There is no {what} “{wanted}” in {region}." if wanted
-        else f"None of the usual sizes can be had in {region}.",
-        hint=f"Give one that there is: {', '.join(sorted(near)[:5]) or 'in another region'}.",
-    )  # fmt: skip
+        "There is no {what} “{wanted}” in {region}."
+        if wanted
+        else "None of the usual sizes can be had in {region}.",
+        hint="Give one that there is: {near}.",
+        what=what,
+        wanted=wanted,
+        region=region,
+        near=", ".join(sorted(near)[:5]) or "in another region",
+    )
 
 
 def _size_of(sku: Any) -> Size:
@@ -206,7 +220,7 @@ async def _market_image(session: Session, region: str, wanted: str) -> Image:
             )
         )
         if not listed:
-            raise Missing(f"There is no version of {wanted}.")
+            raise Missing("There is no version of {wanted}.", wanted=wanted)
         version = str(listed[0].name)
     found = await session.call(
         lambda: images.compute.virtual_machine_images.get(region, publisher, offer, sku, version)
@@ -252,7 +266,7 @@ async def _gallery_image(
             if not _publishing(each).get("excludeFromLatest")
         ]
         if not names:
-            raise Missing(f"There is no version of {wanted}.")
+            raise Missing("There is no version of {wanted}.", wanted=wanted)
         version = max(names, key=lambda name: [int(part) for part in re.findall(r"\d+", name)])
     one_path = f"{path}/versions/{version}"
     one, definition = [
@@ -283,8 +297,11 @@ def _plain(region: object) -> str:
 
 def _elsewhere(image: str, there: str, region: str) -> InvalidValue:
     return InvalidValue(
-        f"The image “{image}” is in {there}, not in {region}.",
+        "The image “{image}” is in {there}, not in {region}.",
         hint="Copy it there, or choose its region.",
+        image=image,
+        there=there,
+        region=region,
     )
 
 
@@ -292,23 +309,31 @@ def _refuse_unfit(size: Size, image: Image) -> None:
     built = size.more.get("CpuArchitectureType", "x64") or "x64"
     if image.architecture and image.architecture.lower() != built.lower():
         raise InvalidValue(
-            f"{size.name} has {built} processors; the image {image.id} is for "
-            f"{image.architecture}.",
+            "{name} has {built} processors; the image {id} is for {architecture}.",
             hint="Choose a size and an image that belong together.",
+            name=size.name,
+            built=built,
+            id=image.id,
+            architecture=image.architecture,
         )
     takes = size.more.get("HyperVGenerations", "")
     if image.generation and takes and image.generation not in takes.split(","):
         raise InvalidValue(
-            f"{size.name} boots images of generation {takes}; {image.id} is {image.generation}.",
+            "{name} boots images of generation {takes}; {id} is {generation}.",
             hint="Choose an image whose name says gen2, or another size.",
+            name=size.name,
+            takes=takes,
+            id=image.id,
+            generation=image.generation,
         )
 
 
 async def _find_group(session: Session, wanted: str) -> None:
     if await session.found(lambda: session.resources.resource_groups.get(wanted)) is None:
         raise InvalidValue(
-            f"There is no resource group “{wanted}” in the subscription.",
+            "There is no resource group “{wanted}” in the subscription.",
             hint="Make it, or leave the field empty: the cluster has one of its own then.",
+            wanted=wanted,
         )
 
 
@@ -329,21 +354,28 @@ async def _find_subnet(session: Session, wanted: str, region: str) -> tuple[str,
     found = await session.found(lambda: session.network.virtual_networks.get(group, name))
     if found is None:
         raise InvalidValue(
-            f"There is no virtual network “{name}” in the group “{group}”.",
+            "There is no virtual network “{name}” in the group “{group}”.",
             hint="Copy its id from its Properties page; the app must be allowed to read it.",
+            name=name,
+            group=group,
         )
     if str(found.location).lower() != region.lower():
         raise InvalidValue(
-            f"The virtual network “{name}” is in {found.location}, not in {region}.",
+            "The virtual network “{name}” is in {location}, not in {region}.",
             hint="Choose its region, or another network.",
+            name=name,
+            location=found.location,
+            region=region,
         )
     subnets = list((found.properties.subnets if found.properties else None) or [])
     chosen = [each for each in subnets if not subnet or str(each.name).lower() == subnet.lower()]
     if len(chosen) != 1:
         known = ", ".join(str(each.name) for each in subnets) or "none"
         raise InvalidValue(
-            f"The virtual network “{name}” has these subnets: {known}.",
+            "The virtual network “{name}” has these subnets: {known}.",
             hint="Give the whole id of the one that the machines shall be in.",
+            name=name,
+            known=known,
         )
     about = chosen[0].properties
     has_way_out = bool(about and (about.nat_gateway or about.route_table))

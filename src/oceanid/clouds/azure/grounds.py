@@ -95,8 +95,9 @@ async def refuse_taken(session: Session, names: Names) -> None:
 def name_taken(names: Names) -> NameTaken:
     """What is said of a name that another cluster has."""
     return NameTaken(
-        f"Something else in the subscription is called “{names.claim.name}” already.",
+        "Something else in the subscription is called “{name}” already.",
         hint="Choose another name; oceanid clusters audit shows what is there.",
+        name=names.claim.name,
     )
 
 
@@ -105,8 +106,9 @@ async def _group_stands(session: Session, names: Names) -> bool:
     if not names.has_own_group:
         if found is None:
             raise InvalidValue(
-                f"There is no resource group “{names.group}”.",
+                "There is no resource group “{group}”.",
                 hint="Make it, or let the cluster have a group of its own.",
+                group=names.group,
             )
         return True
     if found is None:

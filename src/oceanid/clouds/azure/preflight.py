@@ -46,8 +46,10 @@ async def _providers(session: Session, names: Names, size: int) -> str:
         state = str(found.registration_state or "")
         if state != "Registered":
             raise CloudError(
-                f"The subscription does not have {provider} switched on ({state}).",
-                hint=f"Run: az provider register --namespace {provider}",
+                "The subscription does not have {provider} switched on ({state}).",
+                hint="Run: az provider register --namespace {provider}",
+                provider=provider,
+                state=state,
             )
     return "The subscription has machines and networks switched on."
 
@@ -65,10 +67,12 @@ async def _rights(session: Session, names: Names, size: int) -> str:
         missing = [each for each in missing if "/locations/" not in each and "Groups/" not in each]
     if missing:
         raise CloudDenied(
-            f"The app may not do {len(missing)} things that are needed: "
-            f"{', '.join(missing[:3])}{' …' if len(missing) > 3 else ''}.",
+            "The app may not do {count} things that are needed: {missing}{value}.",
             hint="Compare its role in the subscription with the one in the docs, under cloud "
             "accounts.",
+            count=len(missing),
+            missing=", ".join(missing[:3]),
+            value=" …" if len(missing) > 3 else "",
         )
     return "The app may do all that is needed."
 
@@ -77,7 +81,9 @@ async def _name(session: Session, names: Names, size: int) -> str:
     found = await session.found(lambda: session.resources.resource_groups.get(names.group))
     if names.has_own_group and found is not None and not names.are_ours(found.tags):
         raise CloudError(
-            f"There is a resource group “{names.group}” already.", hint="Choose another name."
+            "There is a resource group “{group}” already.",
+            hint="Choose another name.",
+            group=names.group,
         )
     await refuse_taken(session, names)
     return f"The name “{names.claim.name}” is free."
@@ -91,13 +97,19 @@ async def _sizes(session: Session, names: Names, size: int) -> str:
         if found is None or found.refused:
             why = found.refused if found else "it is not there any more"
             raise CloudError(
-                f"{name} can't be had in {print_.region}: {why}.",
+                "{name} can't be had in {region}: {why}.",
                 hint="Choose another size or region.",
+                name=name,
+                region=print_.region,
+                why=why,
             )
         if print_.zones and not set(print_.zones) & found.zones:
             raise CloudError(
-                f"{name} can't be had in the zones {', '.join(print_.zones)}.",
-                hint=f"It can be had in {', '.join(sorted(found.zones)) or 'no zone'}.",
+                "{name} can't be had in the zones {zones}.",
+                hint="It can be had in {zones2}.",
+                name=name,
+                zones=", ".join(print_.zones),
+                zones2=", ".join(sorted(found.zones)) or "no zone",
             )
     return f"{print_.node_type} can be had in {print_.region}."
 
@@ -122,10 +134,15 @@ async def _quota(session: Session, names: Names, size: int) -> str:
         if name.lower() in left and cpus > left[name.lower()][0]:
             free, told = left[name.lower()]
             raise QuotaExceeded(
-                f"{size} machines need {cpus} processors of “{told or name}”, and {free} are left "
-                f"in {print_.region}.",
+                "{size} machines need {cpus} processors of “{told}”, and {free} are left in "
+                "{region}.",
                 hint="Ask for more in the Azure portal under Quotas, or choose fewer or smaller "
                 "machines.",
+                size=size,
+                cpus=cpus,
+                told=told or name,
+                free=free,
+                region=print_.region,
             )
     return f"The quota in {print_.region} is enough for {size} machines."
 

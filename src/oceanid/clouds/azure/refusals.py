@@ -128,14 +128,16 @@ def of_code(
     line = said.strip().splitlines()[0][:500] if said.strip() else code
     if code in _SHORT:
         return CapacityShort(
-            f"Azure has no such machines at the moment: {line}",
+            "Azure has no such machines at the moment: {line}",
             hint="Another zone, size or region may have some, or the same one later.",
+            line=line,
         )
     if _is_quota(code, said):
         return QuotaExceeded(
-            f"The subscription's quota does not allow this: {line}",
+            "The subscription's quota does not allow this: {line}",
             hint="Ask for more in the Azure portal under Quotas, or choose fewer or smaller "
             "machines.",
+            line=line,
         )
     for known, (message, hint) in cures.items():
         if known == code or re.search(rf"\b{known}\b", said):
@@ -147,14 +149,14 @@ def of_code(
     if code in _DENIED or status in (401, 403):
         return _denied(code, said, line)
     if status == 404:
-        return Missing(f"It is not there: {line}")
+        return Missing("It is not there: {line}", line=line)
     if status == 412:
-        return Exists(f"It is there already: {line}")
+        return Exists("It is there already: {line}", line=line)
     if status == 429:
         return CloudThrottled("Azure is asked too often.", hint="Wait a minute and test again.")
     if status is not None and status >= 500:
-        return CloudUnavailable(f"Azure has a fault of its own: {line}")
-    return CloudError(f"Azure refused: {line}", transient=status in (408, 409) or None)
+        return CloudUnavailable("Azure has a fault of its own: {line}", line=line)
+    return CloudError("Azure refused: {line}", transient=status in (408, 409) or None, line=line)
 
 
 def _is_quota(code: str, said: str) -> bool:
@@ -173,7 +175,7 @@ def _denied(code: str, said: str, line: str) -> CloudDenied:
         hint = f"Add {action[1]} to the role that the app has in the subscription."
     else:
         hint = "Compare the role that the app has in the subscription with the one in the docs."
-    return CloudDenied(f"The app may not do this: {line}", hint=hint)
+    return CloudDenied("The app may not do this: {line}", hint=hint, line=line)
 
 
 def _is_network(problem: BaseException) -> bool:

@@ -132,7 +132,9 @@ class Session:
             raise CloudError(problem)
         for name, words in REQUIRED.items():
             if not self.account.config.get(name):
-                raise InvalidValue(f"The account's {words} is missing.", hint="Give it and save.")
+                raise InvalidValue(
+                    "The account's {words} is missing.", hint="Give it and save.", words=words
+                )
         for name in ("credential", "compute", "network", "resources"):
             getattr(self, name)
 

@@ -171,8 +171,10 @@ def read(raw: bytes | str, *, is_shipped: bool = False) -> Prices:
     """
     if len(raw) > MOST_BYTES:
         raise InvalidValue(
-            f"The file has {len(raw):,} bytes; a table of prices has {MOST_BYTES:,} at most.",
+            "The file has {count:,} bytes; a table of prices has {most_bytes:,} at most.",
             hint="Keep only the regions and types that you use.",
+            count=len(raw),
+            most_bytes=MOST_BYTES,
         )
     try:
         text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw
@@ -181,7 +183,7 @@ def read(raw: bytes | str, *, is_shipped: bool = False) -> Prices:
         raise InvalidValue("The file is not text in UTF-8.", hint=HINT) from problem
     except (json.JSONDecodeError, RecursionError) as problem:
         line = f", line {problem.lineno}" if isinstance(problem, json.JSONDecodeError) else ""
-        raise InvalidValue(f"The file is not JSON{line}.", hint=HINT) from problem
+        raise InvalidValue("The file is not JSON{line}.", hint=HINT, line=line) from problem
     return parse(data, is_shipped=is_shipped)
 
 
@@ -247,13 +249,18 @@ def _region(data: Any, name: str) -> RegionPrices:
         place = f"regions.{name}.machines.{kind}"
         prices = given if isinstance(given, list) else [given]
         if not 1 <= len(prices) <= 2:
-            raise InvalidValue(f"“{place}” is neither a price nor two.", hint=HINT)
+            raise InvalidValue("“{place}” is neither a price nor two.", hint=HINT, place=place)
         machines[_name(kind)] = _number(prices[0], place)
         if len(prices) == 2:
             spot[kind] = _number(prices[1], place)
     unknown = sorted(set(here) - {"machines", *EXTRAS})
     if unknown:
-        raise InvalidValue(f"“regions.{name}” has an unknown entry “{unknown[0]}”.", hint=HINT)
+        raise InvalidValue(
+            "“regions.{name}” has an unknown entry “{unknown}”.",
+            hint=HINT,
+            name=name,
+            unknown=unknown[0],
+        )
     rest = {
         key: None if here.get(key) is None else _number(here[key], f"regions.{name}.{key}")
         for key in EXTRAS
@@ -263,19 +270,21 @@ def _region(data: Any, name: str) -> RegionPrices:
 
 def _name(name: str) -> str:
     if not NAME.fullmatch(name):
-        raise InvalidValue(f"“{name[:60]!a}” is no name of a region or a type.", hint=HINT)
+        raise InvalidValue(
+            "“{name!a}” is no name of a region or a type.", hint=HINT, name=name[:60]
+        )
     return name
 
 
 def _object(data: Any, place: str) -> Mapping[str, Any]:
     if not isinstance(data, dict):
-        raise InvalidValue(f"“{place}” is missing, or not an object.", hint=HINT)
+        raise InvalidValue("“{place}” is missing, or not an object.", hint=HINT, place=place)
     return data
 
 
 def _text(data: Any, place: str) -> str:
     if not isinstance(data, str) or (place == "cloud" and not data.strip()):
-        raise InvalidValue(f"“{place}” is missing, or not a text.", hint=HINT)
+        raise InvalidValue("“{place}” is missing, or not a text.", hint=HINT, place=place)
     return "".join(each for each in data.strip() if each.isprintable())
 
 
@@ -285,9 +294,14 @@ def _number(data: Any, place: str) -> Decimal:
     except InvalidOperation:
         value = None
     if value is None or isinstance(data, bool) or not value.is_finite():
-        raise InvalidValue(f"“{place}” is missing, or not a number.", hint=HINT)
+        raise InvalidValue("“{place}” is missing, or not a number.", hint=HINT, place=place)
     if not 0 <= value < MOST_USD:
-        raise InvalidValue(f"“{place}” is not between 0 and {MOST_USD:,}.", hint="In US dollars.")
+        raise InvalidValue(
+            "“{place}” is not between 0 and {most_usd:,}.",
+            hint="In US dollars.",
+            place=place,
+            most_usd=MOST_USD,
+        )
     return value
 
 
@@ -304,4 +318,4 @@ def _day(data: Any) -> date:
 
 
 def _no_number(word: str) -> Any:
-    raise InvalidValue(f"“{word}” is not a price.", hint="Leave out what is not known.")
+    raise InvalidValue("“{word}” is not a price.", hint="Leave out what is not known.", word=word)

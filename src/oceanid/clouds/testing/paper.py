@@ -96,7 +96,11 @@ class PaperCloud(Cloud):
             for name, value in (("node type", node), ("master type", master)):
                 if value not in TYPES:
                     raise InvalidValue(
-                        f"There is no {name} “{value}”.", hint=f"Take one of {', '.join(TYPES)}."
+                        "There is no {name} “{value}”.",
+                        hint="Take one of {types}.",
+                        name=name,
+                        value=value,
+                        types=", ".join(TYPES),
                     )
             return Blueprint(
                 region=wanted.region or "paper-1",
@@ -134,7 +138,9 @@ class PaperCloud(Cloud):
         with self.world.call("prepare.group") as state:
             if _taken(state, claim):
                 raise NameTaken(
-                    f"Another cluster is called “{claim.name}” here.", hint="Choose another name."
+                    "Another cluster is called “{name}” here.",
+                    hint="Choose another name.",
+                    name=claim.name,
                 )
             if _group(state, claim) is None:
                 state.groups.append(

@@ -38,8 +38,9 @@ def domain_of(cluster: str) -> str:
     """
     if not _CLUSTER.fullmatch(cluster):
         raise InvalidValue(
-            f"“{cluster}” can't be a cluster's name.",
+            "“{cluster}” can't be a cluster's name.",
             hint="Use at most 64 small letters, digits and hyphens.",
+            cluster=cluster,
         )
     return f"{cluster}.oceanid.internal"
 
@@ -94,7 +95,9 @@ def worker_user_data(plan: WorkerPlan) -> str:
     try:
         master = str(IPv4Address(plan.master_address))
     except AddressValueError as problem:
-        raise InvalidValue(f"“{plan.master_address}” is not an IPv4 address.") from problem
+        raise InvalidValue(
+            "“{master_address}” is not an IPv4 address.", master_address=plan.master_address
+        ) from problem
     values = {
         "domain": domain_of(plan.cluster),
         "master": master,
@@ -169,7 +172,9 @@ def _packed(content: str) -> list[str]:
 def _must(form: re.Pattern[str], value: str, what: str) -> None:
     # The value itself may be a secret, and is not told.
     if not form.fullmatch(value):
-        raise InvalidValue(f"A machine can't boot with {what}: it has not the form of one.")
+        raise InvalidValue(
+            "A machine can't boot with {what}: it has not the form of one.", what=what
+        )
 
 
 def _whole(written: list[_File], more: Mapping[str, object]) -> str:
@@ -192,5 +197,9 @@ def _whole(written: list[_File], more: Mapping[str, object]) -> str:
     text = "\n".join(lines) + "\n"
     size = len(text.encode())
     if size > MOST_BYTES:
-        raise InvalidValue(f"The user-data have {size} bytes; {MOST_BYTES} are allowed.")
+        raise InvalidValue(
+            "The user-data have {size} bytes; {most_bytes} are allowed.",
+            size=size,
+            most_bytes=MOST_BYTES,
+        )
     return text

@@ -170,9 +170,10 @@ def _description(
     success = members[0].spec.success_exit_code
     if success and len(members) > 1:
         raise EngineError(
-            f"Node “{node.title}”: DAGMan takes every exit code but 0 of a process for a failure.",
+            "Node “{title}”: DAGMan takes every exit code but 0 of a process for a failure.",
             hint="Let its processes end with 0, or make each of them a node.",
             code="not-expressible",
+            title=node.title,
         )
     if node.max_retries:
         again = (("max_retries", str(node.max_retries)), ("success_exit_code", str(success)))
@@ -185,14 +186,19 @@ def _description(
         found = describe(part, folder=folder, log=log, placed=placed)
     except EngineError as problem:
         raise EngineError(
-            f"Node “{node.title}”: {problem.message}", hint=problem.hint, code=problem.slug
+            "Node “{title}”: {said}",
+            hint=problem.hint,
+            code=problem.slug,
+            title=node.title,
+            said=problem.message,
         ) from problem
     if len(found) != 1:
         raise EngineError(
-            f"Node “{node.title}”: its processes differ in what they ask for, and DAGMan runs a "
-            "node as one cluster.",
+            "Node “{title}”: its processes differ in what they ask for, and DAGMan runs "
+            "a node as one cluster.",
             hint="Make those that differ nodes of their own.",
             code="not-expressible",
+            title=node.title,
         )
     return found[0].text
 

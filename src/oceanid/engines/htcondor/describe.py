@@ -348,9 +348,11 @@ class _Writer:
 def _one_line(command: str, value: str) -> str:
     if "\n" in value or "\0" in value or value.endswith("\\"):
         raise EngineError(
-            f"{command} has a value that HTCondor can't be given: {value[:80]!r}.",
+            "{command} has a value that HTCondor can't be given: {value!r}.",
             hint="It may have no newline and not end with a backslash.",
             code="not-expressible",
+            command=command,
+            value=value[:80],
         )
     return value
 
@@ -360,9 +362,10 @@ def _listed(names: Iterable[str]) -> str:
     for name in found:
         if "," in name or name != name.strip() or '"' in name:
             raise EngineError(
-                f"HTCondor can't transfer a file of the name “{name}”.",
+                "HTCondor can't transfer a file of the name “{name}”.",
                 hint="Rename it: no commas, double quotes, or blanks at its ends.",
                 code="not-expressible",
+                name=name,
             )
     return ",".join(literal(name) for name in found)
 

@@ -201,7 +201,9 @@ class HTCondorEngine(Engine):
         """Read a task's output where it is now: on the machine that it runs on, on the submit
         host, or on the file system that all share."""
         if stream not in ("stdout", "stderr"):
-            raise EngineError(f"There is no stream named “{stream}”.", hint="stdout or stderr.")
+            raise EngineError(
+                "There is no stream named “{stream}”.", hint="stdout or stderr.", stream=stream
+            )
         await self._know([handle])
         entry = self._ledger.entry(handle.batch, proc)
         if entry is None:

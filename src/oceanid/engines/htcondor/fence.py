@@ -47,9 +47,10 @@ async def submit(
     word, text = _read(answer, "The batch could not be handed over")
     if word == "dead":
         raise EngineError(
-            f"Batch {batch} was given up and may not be submitted any more.",
+            "Batch {batch} was given up and may not be submitted any more.",
             hint="Submit its tasks in a new batch.",
             code="batch-dead",
+            batch=batch,
         )
     if word == "unknown":
         problem = failure(
@@ -106,7 +107,12 @@ def _read(answer: Answer, what: str) -> tuple[str, str]:
     word, _, text = answer.stdout.decode(errors="replace").partition("\n")
     if word in ("answer", "dead", "refused", "unknown"):
         return word, text
-    raise EngineError(f"{what}: the submit host gave no answer. {told(answer)}", transient=True)
+    raise EngineError(
+        "{what}: the submit host gave no answer. {answer}",
+        transient=True,
+        what=what,
+        answer=told(answer),
+    )
 
 
 def _handle(batch: UUID, text: str) -> Handle:

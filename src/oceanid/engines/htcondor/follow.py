@@ -82,8 +82,9 @@ async def follow(remote: Remote, offsets: Mapping[int, int]) -> AsyncGenerator[l
                 break
             except TimeoutError as problem:
                 raise EngineUnavailable(
-                    f"The event log's stream was silent for {SILENCE_S:.0f} s.",
+                    "The event log's stream was silent for {silence_s:.0f} s.",
                     hint="Is the network to the submit host well?",
+                    silence_s=SILENCE_S,
                 ) from problem
             for pieces in frames.feed(data):
                 yield pieces

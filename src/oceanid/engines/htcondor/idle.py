@@ -140,7 +140,9 @@ class Idle:
         for name, usual in (("idle_after_s", 30.0), ("idle_every_s", 60.0)):
             value = config.get(name, usual)
             if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
-                raise EngineError(f"“{name}” must be a number of seconds.", code="bad-option")
+                raise EngineError(
+                    "“{name}” must be a number of seconds.", code="bad-option", name=name
+                )
             seconds[name] = float(value)
         return cls(
             remote, ledger, wake=wake,

@@ -135,10 +135,11 @@ def _write(file: IO[bytes], data: bytes) -> None:
 
 def _no_room(problem: OSError) -> EngineError:
     return EngineError(
-        f"This machine can't store the outputs: {problem.strerror}.",
+        "This machine can't store the outputs: {strerror}.",
         hint="Make room on the portal's disk; it is tried again.",
         transient=True,
         code="disk-full",
+        strerror=problem.strerror,
     )
 
 

@@ -112,7 +112,8 @@ def _node(said: Mapping[str, Any]) -> PoolNode:
 
 def _strange(doing: str) -> EngineError:
     return EngineError(
-        f"{doing} failed: the master gave no answer that can be understood.",
+        "{doing} failed: the master gave no answer that can be understood.",
         hint="Was it made by another version? Look at its console output.",
         code="strange-answer",
+        doing=doing,
     )

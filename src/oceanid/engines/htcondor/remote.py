@@ -93,10 +93,11 @@ class Remote:
             said = found.stdout.decode(errors="replace").splitlines()
             if found.exit_status or len(said) != 3:
                 raise EngineError(
-                    f"The directory {self._directory} can't be made on the submit host: "
-                    f"{told(found)}",
+                    "The directory {directory} can't be made on the submit host: {found}",
                     hint="Is there room, and may the account write there?",
                     code="no-spool",
+                    directory=self._directory,
+                    found=told(found),
                 )
             base, zone, version = said
             self._host = Host(base, _zone(zone), _version(version))
@@ -140,21 +141,27 @@ def failure(what: str, text: str) -> EngineError:
     """The error for a command of HTCondor that failed with these words."""
     if re.search(_QUEUE_FULL, text):
         return EngineError(
-            f"{what}: {text}",
+            "{what}: {text}",
             hint="It goes on by itself when the account has fewer jobs in the queue.",
             code="queue-full",
             transient=True,
+            what=what,
+            text=text,
         )
     if re.search(_DISK_FULL, text):
         return EngineError(
-            f"{what}: {text}",
+            "{what}: {text}",
             hint="Make room on the submit host's disk; it goes on by itself.",
             code="disk-full",
             transient=True,
+            what=what,
+            text=text,
         )
     if re.search(_UNREACHABLE, text, re.IGNORECASE):
-        return EngineUnavailable(f"{what}: {text}", hint="Does the scheduler's schedd run?")
-    return EngineError(f"{what}: {text}")
+        return EngineUnavailable(
+            "{what}: {text}", hint="Does the scheduler's schedd run?", what=what, text=text
+        )
+    return EngineError("{what}: {text}", what=what, text=text)
 
 
 def _zone(text: str) -> tzinfo:

@@ -179,7 +179,7 @@ class Stager:
         try:
             found = os.stat(path)  # noqa: PTH116
             if not stat.S_ISREG(found.st_mode):
-                raise MissingFile(f"“{path}” is not a regular file.")
+                raise MissingFile("“{path}” is not a regular file.", path=path)
             known = (path, found.st_ino, found.st_dev, found.st_size, found.st_mtime_ns)
             digest = self._hashes.get(known)
             if digest is None:
@@ -188,8 +188,10 @@ class Stager:
                 self._hashes[known] = digest
         except OSError as problem:
             raise MissingFile(
-                f"The file “{path}” can't be read: {problem.strerror}.",
+                "The file “{path}” can't be read: {strerror}.",
                 hint="It must be there when the job is submitted.",
+                path=path,
+                strerror=problem.strerror,
             ) from problem
         name = digest + "x" * (bool(found.st_mode & 0o100) if runs is None else runs)
         plan.contents[name] = path
@@ -212,10 +214,11 @@ class Stager:
         )
         if answer.exit_status:
             raise EngineError(
-                f"The inputs could not be brought to the submit host: {told(answer)}",
+                "The inputs could not be brought to the submit host: {answer}",
                 hint="Is its disk full, or did an input change meanwhile?",
                 code="staging-failed",
                 transient=True,
+                answer=told(answer),
             )
 
 
@@ -276,7 +279,9 @@ def _files_of(each: Transfer, depth: int = 0) -> Iterator[tuple[str, str]]:
     """The regular files of an input, and their names in the sandbox; links are followed, as they
     are the portal's own."""
     if depth > _DEEPEST:
-        raise MissingFile(f"“{each.source}” is nested too deeply.", hint="Does a link lead back?")
+        raise MissingFile(
+            "“{source}” is nested too deeply.", hint="Does a link lead back?", source=each.source
+        )
     target = "" if each.target in ("", ".", "./") else each.target.rstrip("/")
     if not os.path.isdir(each.source):  # noqa: PTH112
         yield each.source, target or os.path.basename(each.source)  # noqa: PTH119
@@ -300,7 +305,9 @@ async def _archive(files: dict[str, str]) -> AsyncIterator[bytes]:
                 async for data in _read(file, size, path):
                     yield data
         except OSError as problem:
-            raise MissingFile(f"The file “{path}” can't be read: {problem.strerror}.") from problem
+            raise MissingFile(
+                "The file “{path}” can't be read: {strerror}.", path=path, strerror=problem.strerror
+            ) from problem
     yield bytes(1024)
 
 
@@ -315,7 +322,9 @@ async def _read(file: IO[bytes], size: int, path: str) -> AsyncIterator[bytes]:
     while left:
         data = await asyncio.to_thread(file.read, min(_CHUNK, left))
         if not data:
-            raise EngineError(f"“{path}” became shorter while it was sent.", transient=True)
+            raise EngineError(
+                "“{path}” became shorter while it was sent.", transient=True, path=path
+            )
         left -= len(data)
         yield data
     if size % 512:

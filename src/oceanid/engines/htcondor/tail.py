@@ -90,9 +90,10 @@ async def piece_of(
     )
     if answer.exit_status:
         raise EngineError(
-            f"HTCondor can't read the output where the task runs: {told(answer)}",
+            "HTCondor can't read the output where the task runs: {answer}",
             hint="It is tried again.",
             transient=True,
+            answer=told(answer),
         )
     data, _, size = answer.stdout.rpartition(b"\n")
     if not size:

@@ -109,8 +109,10 @@ class LocalEngine(Engine):
                 return handle
             if complaint or time.monotonic() > until:
                 raise EngineError(
-                    f"The runner of batch {batch.batch} did not start. {complaint}",
+                    "The runner of batch {batch} did not start. {complaint}",
                     hint="Run “oceanid doctor”.",
+                    batch=batch.batch,
+                    complaint=complaint,
                 )
             await asyncio.sleep(0.002)
 
@@ -191,7 +193,9 @@ class LocalEngine(Engine):
     async def tail(self, handle: Handle, proc: int, stream: str, offset: int, limit: int) -> Piece:
         """Read from the task's stdout or stderr file."""
         if stream not in ("stdout", "stderr"):
-            raise EngineError(f"There is no stream named “{stream}”.", hint="stdout or stderr.")
+            raise EngineError(
+                "There is no stream named “{stream}”.", hint="stdout or stderr.", stream=stream
+            )
 
         def read() -> Piece:
             manifest = self._spool.manifest(handle.batch)
@@ -221,9 +225,10 @@ class LocalEngine(Engine):
         claim = self._spool.claim(batch)
         if self._spool.grave(batch) or (claim is not None and claim.dead):
             raise EngineError(
-                f"Batch {batch} was given up and may not be submitted any more.",
+                "Batch {batch} was given up and may not be submitted any more.",
                 hint="Submit its tasks in a new batch.",
                 code="batch-dead",
+                batch=batch,
             )
         return None if claim is None else _handle(batch, claim)
 

@@ -55,8 +55,10 @@ class Completed:
         """
         if self.exit_status:
             raise EngineError(
-                f"{doing} failed: {self.complaint or f'exit status {self.exit_status}'}",
+                "{doing} failed: {complaint}",
                 code="command-failed",
+                doing=doing,
+                complaint=self.complaint or f"exit status {self.exit_status}",
             )
         return self.stdout
 
@@ -158,17 +160,19 @@ class Shell(ABC):
                     kept.extend(data)
                     if len(kept) > max_output:
                         raise EngineError(
-                            f"A command printed more than {max_output} bytes.",
+                            "A command printed more than {max_output} bytes.",
                             code="too-much-output",
+                            max_output=max_output,
                         )
 
                 status, complaints = await talk.to_the_end(stdin, sink or keep)
                 return Completed(status, bytes(kept), complaints)
         except TimeoutError as problem:
             raise EngineUnavailable(
-                f"A command did not end within {timeout_s:g} s.",
+                "A command did not end within {timeout_s:g} s.",
                 hint="The scheduler's machine may be overloaded.",
                 code="engine-timeout",
+                timeout_s=timeout_s,
             ) from problem
 
     async def follow(self, script: Script) -> AsyncIterator[bytes]:

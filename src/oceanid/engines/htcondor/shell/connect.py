@@ -102,27 +102,35 @@ def told(
         return HostKeyChanged(target=target, key=line, fingerprint=fingerprint, accepted=known)
     if isinstance(problem, asyncssh.PermissionDenied):
         return LoginRefused(
-            f"{where} did not let us in.",
+            "{where} did not let us in.",
             hint="Check the user name, and that the key's public half stands in that account's "
             "~/.ssh/authorized_keys (or that the password is right).",
+            where=where,
         )
     if isinstance(problem, TimeoutError):
         return EngineUnavailable(
-            f"{where} did not answer in time.",
+            "{where} did not answer in time.",
             hint="Is it on, and does a firewall let the portal reach its SSH port?",
+            where=where,
         )
     if isinstance(problem, asyncssh.ChannelOpenError):
         return EngineUnavailable(
-            f"{where} opened no session: {problem.reason}.",
+            "{where} opened no session: {reason}.",
             hint="The SSH server's MaxSessions must be at least 1.",
             code="no-session",
+            where=where,
+            reason=problem.reason,
         )
     if isinstance(problem, asyncssh.Error):
-        return EngineUnavailable(f"The connection to {where} failed: {problem.reason}.")
+        return EngineUnavailable(
+            "The connection to {where} failed: {reason}.", where=where, reason=problem.reason
+        )
     reason = getattr(problem, "strerror", None) or str(problem) or type(problem).__name__
     return EngineUnavailable(
-        f"{where} can't be reached: {reason}.",
+        "{where} can't be reached: {reason}.",
         hint="Check the host's name and port, and that its SSH server runs.",
+        where=where,
+        reason=reason,
     )
 
 

@@ -27,8 +27,10 @@ def private_key(target: Target) -> asyncssh.SSHKey | None:
                 data = file.read(_MOST_BYTES)
         except OSError as problem:
             raise KeyUnusable(
-                f"{told} can't be read: {problem.strerror}.",
+                "{told} can't be read: {strerror}.",
                 hint="It must be on the portal's machine and readable by the supervisor's user.",
+                told=told,
+                strerror=problem.strerror,
             ) from problem
         return _opened(data, target.passphrase, told)
     return None
@@ -62,7 +64,9 @@ def host_keys(text: str) -> tuple[asyncssh.SSHKey, ...]:
             found.append(asyncssh.import_public_key(" ".join(words[start : start + 2])))
         except asyncssh.KeyImportError as problem:
             raise KeyUnusable(
-                f"The accepted host key can't be read: {problem}.", hint="Accept it anew."
+                "The accepted host key can't be read: {problem}.",
+                hint="Accept it anew.",
+                problem=problem,
             ) from problem
     return tuple(found)
 
@@ -95,17 +99,20 @@ def _opened(data: bytes, passphrase: str, told: str) -> asyncssh.SSHKey:
         return asyncssh.import_private_key(data, passphrase or None)
     except asyncssh.KeyEncryptionError as problem:
         raise KeyUnusable(
-            f"{told} does not open with the passphrase.", hint="Give its passphrase again."
+            "{told} does not open with the passphrase.",
+            hint="Give its passphrase again.",
+            told=told,
         ) from problem
     except (asyncssh.KeyImportError, ValueError) as problem:
         if "passphrase" in str(problem).lower():
             raise KeyUnusable(
-                f"{told} is protected by a passphrase.", hint="Give its passphrase."
+                "{told} is protected by a passphrase.", hint="Give its passphrase.", told=told
             ) from problem
         raise KeyUnusable(
-            f"{told} is not one that can be read.",
+            "{told} is not one that can be read.",
             hint="An unencrypted or passphrase-protected OpenSSH or PEM key is needed "
             "(ed25519, RSA or ECDSA), not its .pub half and not a PuTTY file.",
+            told=told,
         ) from problem
 
 

@@ -114,9 +114,10 @@ def checked_name(name: str) -> str:
     parts = PurePosixPath(name).parts
     if not parts or name.startswith("/") or ".." in parts or "\n" in name or "\0" in name:
         raise EngineError(
-            f"“{name}” is not a name below a directory.",
+            "“{name}” is not a name below a directory.",
             hint="A relative path without “..” and without line breaks is needed.",
             code="bad-name",
+            name=name,
         )
     return str(PurePosixPath(name))
 

@@ -51,7 +51,9 @@ class LocalShell(Shell):
                 start_new_session=True,
             )
         except OSError as problem:
-            raise EngineUnavailable(f"A command can't be started: {problem}") from problem
+            raise EngineUnavailable(
+                "A command can't be started: {problem}", problem=problem
+            ) from problem
         went_well = False
         try:
             yield _LocalProcess(protocol)

@@ -79,8 +79,9 @@ class Talk:
             if status := self._status():
                 told = bytes(self._complaints).decode("utf-8", "replace").strip()
                 raise EngineError(
-                    f"What was followed ended: {told[-500:] or f'exit status {status}'}",
+                    "What was followed ended: {told}",
                     code="stream-ended",
+                    told=told[-500:] or f"exit status {status}",
                 )
         finally:
             complaining.cancel()
@@ -133,7 +134,8 @@ class Talk:
         told = (self._err.noise + b"\n" + self._out.noise).decode("utf-8", "replace").strip()
         what = f" It said: {told[-300:]}" if told else ""
         return EngineError(
-            f"The account's login shell did not run a command.{what}",
+            "The account's login shell did not run a command.{what}",
             hint="The account needs a shell that may run commands: not nologin, no forced command.",
             code="no-shell",
+            what=what,
         )

@@ -93,10 +93,11 @@ class HostKeyUnknown(EngineError):
     code: ClassVar[str] = "host-key-unknown"
 
     def __init__(self, *, target: Target, key: str, fingerprint: str) -> None:
-        host = target.host
         super().__init__(
-            f"{host} is not known yet. Its host key is {fingerprint}.",
+            "{host} is not known yet. Its host key is {fingerprint}.",
             hint="Compare it with what the machine's own administrator tells, then accept it.",
+            host=target.host,
+            fingerprint=fingerprint,
         )
         self.target, self.key, self.fingerprint = target, key, fingerprint
 
@@ -117,10 +118,13 @@ class HostKeyChanged(EngineError):
         self, *, target: Target, key: str, fingerprint: str, accepted: tuple[str, ...]
     ) -> None:
         super().__init__(
-            f"{target.host} shows the host key {fingerprint}, but {' or '.join(accepted)} was "
-            "accepted. The connection was refused.",
+            "{host} shows the host key {fingerprint}, but {accepted} was accepted. The connection "
+            "was refused.",
             hint="If the machine was reinstalled, remove the accepted key and accept the new one; "
             "if not, somebody may be listening in.",
+            host=target.host,
+            fingerprint=fingerprint,
+            accepted=" or ".join(accepted),
         )
         self.target, self.key, self.fingerprint = target, key, fingerprint
         self.accepted = accepted
@@ -144,7 +148,9 @@ def _port(value: Any) -> int:
     except (TypeError, ValueError):
         port = 0
     if not 0 < port < 65536:
-        raise EngineError(f"“{value}” is not a port.", hint="SSH's own is 22.", code="bad-option")
+        raise EngineError(
+            "“{value}” is not a port.", hint="SSH's own is 22.", code="bad-option", value=value
+        )
     return port
 
 

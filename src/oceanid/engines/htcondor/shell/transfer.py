@@ -104,7 +104,12 @@ async def get(shell: Shell, root: str, files: Sequence[Download]) -> Transferred
     there = await plain_files(shell, root, list(wanted))
     unread = [name for name, entry in there.items() if not entry.sha256]
     if unread:
-        raise EngineError(f"“{unread[0]}” can't be read in {root}.", code="unreadable-file")
+        raise EngineError(
+            "“{unread}” can't be read in {root}.",
+            code="unreadable-file",
+            unread=unread[0],
+            root=root,
+        )
     here = await asyncio.to_thread(_hashes, [wanted[name] for name in there])
     missing = [name for name, entry in there.items() if here[wanted[name]] != entry.sha256]
     size = 0
@@ -128,8 +133,12 @@ async def get(shell: Shell, root: str, files: Sequence[Download]) -> Transferred
         size += unpacker.size
         if unpacker.lacking:
             raise EngineError(
-                f"“{unpacker.lacking[0]}” changed while it was copied. {told.complaint}".rstrip(),
+                "“{name}” changed while it was copied. {complaint}"
+                if told.complaint
+                else "“{name}” changed while it was copied.",
                 hint="It is copied again by itself.",
+                name=unpacker.lacking[0],
+                complaint=told.complaint,
                 code="files-changed",
                 transient=True,
             )
@@ -155,10 +164,12 @@ async def _send(shell: Shell, root: str, group: Sequence[_Parcel]) -> None:
     done = await shell.run(script, stdin=_archive(group), timeout_s=None, is_long=True)
     if done.exit_status:
         raise EngineError(
-            f"Files could not be copied to {root}: {done.complaint or 'they arrived broken'}",
+            "Files could not be copied to {root}: {complaint}",
             hint="Is the disk there full, or the folder not the account's own?",
             code="copy-failed",
             transient=True,
+            root=root,
+            complaint=done.complaint or "they arrived broken",
         )
 
 
@@ -252,7 +263,7 @@ def _measured(files: Sequence[Upload]) -> list[_Parcel]:
     for each in files:
         target = checked_name(each.target)
         if target in targets:
-            raise EngineError(f"“{target}” is named twice.", code="bad-name")
+            raise EngineError("“{target}” is named twice.", code="bad-name", target=target)
         targets.add(target)
         if isinstance(each.source, bytes):
             digest, size = hashlib.sha256(each.source).hexdigest(), len(each.source)
@@ -261,7 +272,10 @@ def _measured(files: Sequence[Upload]) -> list[_Parcel]:
                 digest, size = _measure(each.source)
             except OSError as problem:
                 raise EngineError(
-                    f"“{each.source}” can't be read: {problem.strerror}", code="missing-file"
+                    "“{source}” can't be read: {strerror}",
+                    code="missing-file",
+                    source=each.source,
+                    strerror=problem.strerror,
                 ) from problem
         found.append(_Parcel(each, target, size, digest))
     return found

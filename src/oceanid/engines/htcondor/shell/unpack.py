@@ -82,10 +82,11 @@ class Unpacker:
             return
         except OSError as problem:
             raise EngineError(
-                f"A file from the scheduler can't be written: {problem.strerror or problem}",
+                "A file from the scheduler can't be written: {strerror}",
                 hint="Is the portal's disk full?",
                 code="cannot-write",
                 transient=True,
+                strerror=problem.strerror or problem,
             ) from problem
         finally:
             self._pipe.drain()
