@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from oceanid.admin.audited import FromAdmin
 from oceanid.admin.bounded import BoundedPaginator
 from oceanid.admin.csv_stream import csv_response
-from oceanid.models import AuditEvent
+from oceanid.models import AuditEvent, Cluster
 from oceanid.services import audit_search
 from oceanid.services.asked import SINCE
 from oceanid.templatetags.oceanid import when
@@ -40,6 +40,15 @@ VERBS: Final = {
     "unshare": _("no longer shared"),
     "enable": _("switched on"),
     "disable": _("switched off"),
+    "run": _("had made or started"),
+    "resize": _("changed the size of"),
+    "repair": _("had repaired"),
+    "preflight": _("had checked beforehand"),
+    "survey": _("had searched"),
+    "adopt-found": _("adopted"),
+    "delete-found": _("deleted what was found of"),
+    "load-prices": _("loaded prices of"),
+    "forget-prices": _("forgot loaded prices of"),
 }
 KINDS: Final = {
     "bulkaction": _("several jobs at once"),
@@ -49,9 +58,11 @@ KINDS: Final = {
     "appscheduler": _("app's scheduler"),
     "cloudaccount": _("cloud account"),
     "cluster": _("cluster"),
+    "pricetable": _("prices"),
     "setting": _("settings"),
     "webhook": _("webhook"),
 }
+WANTED: Final = dict(Cluster.WANTED)
 CHANGES_IN_LIST: Final = 3
 HEADER: Final = (
     "time", "person", "did", "kind", "number", "name", "field", "before", "after", "note", "from",
@@ -67,7 +78,7 @@ class _Filter(admin.SimpleListFilter):
 class VerbFilter(_Filter):
     """What was done."""
 
-    title = _("did")
+    title = _("what was done")
     parameter_name = "verb"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, Any]]:
@@ -77,7 +88,7 @@ class VerbFilter(_Filter):
 class KindFilter(_Filter):
     """To what kind of thing."""
 
-    title = _("kind")
+    title = _("kind of thing")
     parameter_name = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, Any]]:
@@ -87,7 +98,7 @@ class KindFilter(_Filter):
 class TimeFilter(admin.SimpleListFilter):
     """When."""
 
-    title = _("when")
+    title = _("time")
     parameter_name = "since"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, Any]]:
@@ -115,9 +126,6 @@ class AuditAdmin(FromAdmin):
     search_help_text = _("A person's name, a thing's number, or the beginning of its name")
     actions = None
     fields = ("when_shown", "person", "did", "thing", "changes_shown", "note", "origin_shown")
-
-    class Media:
-        css = {"all": ["oceanid/tokens.css", "oceanid/admin.css"]}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -183,9 +191,9 @@ class AuditAdmin(FromAdmin):
         """The first few changes, and what was noted."""
         lines = [format_html("{}", event.note)] if event.note else []
         for each in event.changes[:CHANGES_IN_LIST]:
-            told = _short(each["after"])
+            told = _short(_value(event, each, "after"))
             if event.verb != "add":
-                told = f"{_short(each['before'])} → {told}"
+                told = f"{_short(_value(event, each, 'before'))} → {told}"
             name = _named(each["field"])
             lines.append(format_html('<span class="o-field">{}</span> {}', name, told))
         more = len(event.changes) - CHANGES_IN_LIST
@@ -205,7 +213,11 @@ class AuditAdmin(FromAdmin):
             "",
             '<tr><th scope="row">{}</th><td>{}</td><td>{}</td></tr>',
             (
-                (_named(each["field"]), each["before"] or "–", each["after"] or "–")
+                (
+                    _named(each["field"]),
+                    _value(event, each, "before") or "–",
+                    _value(event, each, "after") or "–",
+                )
                 for each in event.changes
             ),
         )
@@ -222,6 +234,14 @@ class AuditAdmin(FromAdmin):
 def _named(field: str) -> str:
     """A field as a form calls it: an option without the column that options stand in."""
     return field.removeprefix("config.").removeprefix("secrets.").replace("_", " ")
+
+
+def _value(event: AuditEvent, change: dict[str, str], which: str) -> str:
+    """A value in words; what is wanted of a cluster is kept as its code."""
+    text = change[which]
+    if event.kind == "cluster" and change["field"] == "wanted":
+        return str(WANTED.get(text, text)).lower()
+    return text
 
 
 def _short(text: str) -> str:

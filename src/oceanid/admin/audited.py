@@ -39,6 +39,12 @@ def by_hand() -> Iterator[None]:
 class FromAdmin(_ModelAdmin):
     """A part of the section; whatever its pages do is told to have been done in the site admin."""
 
+    empty_value_display = "–"
+
+    class Media:
+        css = {"all": ["oceanid/tokens.css", "oceanid/admin.css"]}
+        js = ["oceanid/pages.js"]
+
     @property
     def urls(self) -> list[URLPattern]:
         """Its addresses."""
@@ -54,15 +60,19 @@ class FromAdmin(_ModelAdmin):
         title = {"title": capfirst(self.opts.verbose_name_plural)}
         return super().changelist_view(request, title | (extra_context or {}))
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """The rows; where nothing leaves any out, nothing offers to show all."""
+        changes = super().get_changelist_instance(request)
+        if not changes.query and not changes.has_active_filters:
+            changes.full_result_count = changes.result_count
+        return changes
+
 
 class AuditedAdmin(FromAdmin):
     """A part of the section whose changes are told in the audit history, in their transaction."""
 
     audited_many: tuple[str, ...] = ()
     """Many-to-many fields whose changes are told too."""
-
-    class Media:
-        css = {"all": ["oceanid/tokens.css", "oceanid/admin.css"]}
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """The form; what is saved by it comes from the site admin."""

@@ -30,6 +30,7 @@ from oceanid.admin.job_filters import (
     UserFilter,
     asked_of,
 )
+from oceanid.admin.moments import moment
 from oceanid.errors import OceanidError
 from oceanid.models import Job
 from oceanid.services import bulk_actions, bulk_report, listing, policy
@@ -56,7 +57,7 @@ class JobAdmin(FromAdmin):
     """The list of all jobs that the person may see."""
 
     list_display = (
-        "name_shown", "status_shown", "user", "app", "scheduler", "created_shown", "ended_shown",
+        "name_shown", "status_shown", "user", "app", "scheduler", "created", "ended",
     )  # fmt: skip
     list_filter = (StatusFilter, UserFilter, AppFilter, SchedulerFilter, CreatedFilter)
     list_select_related = ("user", "scheduler")
@@ -72,12 +73,9 @@ class JobAdmin(FromAdmin):
     actions = ("stop", "resubmit", "delete")
     fields = (
         "name", "status_shown", "status_message", "hint", "user", "app", "type", "scheduler",
-        "progress", "creation_time", "execute_time", "start_time", "completion_time", "num_jobs",
+        "progress", "created", "executed", "started", "ended", "num_jobs",
         "attempt", "workspace", "attributes_shown", "result_shown", "history", "page",
     )  # fmt: skip
-
-    class Media:
-        css = {"all": ["oceanid/tokens.css", "oceanid/admin.css"]}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -117,15 +115,10 @@ class JobAdmin(FromAdmin):
         """The status as a badge."""
         return badge(job)
 
-    @admin.display(description=_("created"))
-    def created_shown(self, job: Job) -> SafeString:
-        """When it was created."""
-        return when(job.creation_time)
-
-    @admin.display(description=_("ended"))
-    def ended_shown(self, job: Job) -> SafeString:
-        """When it ended."""
-        return when(job.completion_time)
+    created = moment("creation_time", _("created"))
+    executed = moment("execute_time", _("executed"))
+    started = moment("start_time", _("started"))
+    ended = moment("completion_time", _("ended"))
 
     @admin.display(description=_("attributes"))
     def attributes_shown(self, job: Job) -> SafeString:
@@ -142,10 +135,7 @@ class JobAdmin(FromAdmin):
         """The job's own latest events."""
         own = job.events.filter(task_id__isnull=True, node_id__isnull=True)
         latest = own.select_related("actor").order_by("-id")[:EVENTS_SHOWN]
-        rows = [
-            (event.at.strftime("%Y-%m-%d %H:%M:%S %Z"), event_text(event)[:500], event.actor or "")
-            for event in latest
-        ]
+        rows = [(when(event.at), event_text(event)[:500], event.actor or "") for event in latest]
         lines = format_html_join("", "<tr><td>{}</td><td>{}</td><td>{}</td></tr>", rows)
         return format_html('<table class="o-history"><tbody>{}</tbody></table>', lines)
 

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from oceanid.admin.audited import AuditedAdmin
 from oceanid.admin.looks import LookedAtAdmin, health_badge
+from oceanid.admin.moments import moment
 from oceanid.admin.scheduler_form import AccountForm, SchedulerForm
 from oceanid.errors import InvalidSettings
 from oceanid.models import AppScheduler, Scheduler
@@ -53,12 +54,19 @@ class SchedulerAdmin(LookedAtAdmin):
     """The records and their health."""
 
     form = SchedulerForm
-    list_display = ("name", "engine", "health_shown", "health_message", "enabled", "checked_at")
+    list_display = (
+        "name",
+        "engine",
+        "health_shown",
+        "health_message",
+        "enabled",
+        "looked_at_shown",
+    )
     list_filter = ("engine", "enabled")
     search_fields = ("name",)
     audited_many = ("groups",)
     readonly_fields = (
-        "health_shown", "health_since", "capacity", "kept_secrets", "report_shown",
+        "health_shown", "since_shown", "capacity", "kept_secrets", "report_shown",
     )  # fmt: skip
     fieldsets = (
         (None, {"fields": ("name", "engine", "enabled", "groups")}),
@@ -96,11 +104,13 @@ class SchedulerAdmin(LookedAtAdmin):
         ),
         (
             _("How it answers"),
-            {"fields": ("report_shown", "health_shown", "health_since", "capacity")},
+            {"fields": ("report_shown", "health_shown", "since_shown", "capacity")},
         ),
     )
 
     button = _("Test connection")
+    looked_at_shown = moment("checked_at", _("looked at"))
+    since_shown = moment("health_since", _("health since"))
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Scheduler]:
         """The schedulers themselves; people's accounts stand on their pages."""

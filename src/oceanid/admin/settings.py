@@ -17,8 +17,8 @@ from oceanid.admin.account_form import credentials_form, fields_of
 from oceanid.admin.accounts import keep, options_table
 from oceanid.admin.audited import ServedAdmin
 from oceanid.admin.looks import Looked, LookedAtAdmin, health_badge
-from oceanid.models import Cluster, Part, Scheduler, Setting
-from oceanid.services import accounts, site_settings
+from oceanid.models import Cluster, Part, Setting
+from oceanid.services import accounts, schedulers, site_settings
 from oceanid.templatetags.oceanid import when
 
 if TYPE_CHECKING:
@@ -213,9 +213,7 @@ class SettingAdmin(LookedAtAdmin, ServedAdmin):
     @admin.display(description=_("jobs that name no scheduler"))
     def present_shown(self, row: Setting) -> SafeString:
         """Where they go now."""
-        found = (
-            row.scheduler or Scheduler.objects.filter(name=conf.current().default_scheduler).first()
-        )
+        found = schedulers.chosen()
         if found is None:
             return format_html("{} {}", _("Go to"), conf.current().default_scheduler)
         page = reverse(

@@ -54,7 +54,7 @@ class Setting(models.Model):
     )
 
     class Meta:
-        verbose_name = _("settings")
+        verbose_name = _("part of the settings")
         verbose_name_plural = _("settings")
         default_permissions = ("view", "change")
         constraints = [

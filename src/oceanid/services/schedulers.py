@@ -30,8 +30,7 @@ def default_scheduler() -> Scheduler:
     Raises:
         NotFound: The settings name one that does not exist.
     """
-    name = conf.current().default_scheduler
-    found = _found(_CHOSEN, name)
+    found, name = chosen(), conf.current().default_scheduler
     if found is not None:
         return found
     if name == "local":
@@ -41,6 +40,12 @@ def default_scheduler() -> Scheduler:
         hint="Make it in the admin, or change OCEANID['DEFAULT_SCHEDULER'].",
         name=name,
     )
+
+
+def chosen() -> Scheduler | None:
+    """The scheduler of jobs that name none, as :func:`default_scheduler`; None when it is not
+    there yet."""
+    return _found(_CHOSEN, conf.current().default_scheduler)
 
 
 def resolve(wanted: Scheduler | str | None) -> Scheduler:
