@@ -124,6 +124,40 @@ def test_everything_in_the_list_is_done_by_keys(watched: Watched, made: list[int
     watched.go("/")  # before the jobs go
 
 
+def test_a_search_that_is_typed_fast_ends_with_its_matches_and_without_complaint(
+    watched: Watched, made: list[int]
+) -> None:
+    page = watched.page
+    watched.go("/compute/jobs/?scope=mine")
+    page.keyboard.press("/")
+    page.keyboard.type("bulk 03")
+    page.keyboard.press("Enter")
+    page.wait_for_function("document.querySelectorAll('[data-pick]').length === 1")
+    page.wait_for_load_state("networkidle")
+    assert "q=bulk" in page.url and watched.complaints == []
+
+
+def test_the_dialog_of_keys_has_its_choice_in_one_line(watched: Watched, made: list[int]) -> None:
+    page = watched.page
+    watched.go(LIST)
+    page.keyboard.press("?")
+    label = page.wait_for_selector("[data-keys-choice]", state="visible")
+    box = label.query_selector("input").bounding_box()
+    assert box["y"] + box["height"] > label.bounding_box()["y"] + label.bounding_box()["height"] / 2
+
+
+@pytest.mark.parametrize("watched", [(1280, "light")], indirect=True)
+def test_a_name_in_a_column_is_not_broken_while_there_is_room(
+    watched: Watched, made: list[int]
+) -> None:
+    watched.go(LIST)
+    heights = watched.page.eval_on_selector_all(
+        "td[data-label=App] .o-break, td[data-label=Scheduler] .o-break",
+        "each => each.map(one => one.getBoundingClientRect().height)",
+    )
+    assert heights and max(heights) < 30
+
+
 def test_keys_can_be_switched_off_and_stay_so(watched: Watched, made: list[int]) -> None:
     watched.go(LIST)
     page = watched.page

@@ -125,20 +125,20 @@ def parse(url: str, allowed: Allowed) -> Target:
         NotPermitted: A webhook can't go there.
     """
     if len(url) > LONGEST or not _VISIBLE.fullmatch(url) or "\\" in url:
-        raise _refused(_("The address has characters that addresses don't have, or is too long."))
+        raise _misformed(_("The address has characters that addresses don't have, or is too long."))
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError as problem:
-        raise _refused(_("This is no address.")) from problem
+        raise _misformed(_("This is no address.")) from problem
     host = (parts.hostname or "").lower().rstrip(".")
     if parts.scheme not in ("https", "http") or not host:
-        raise _refused(_("An address begins with https:// and a host."))
+        raise _misformed(_("An address begins with https:// and a host."))
     if parts.username is not None or parts.password is not None or "@" in parts.netloc:
-        raise _refused(_("There can't be a user or a password in the address."))
+        raise _misformed(_("There can't be a user or a password in the address."))
     itself = literal(host)
     if itself is None and not _NAME.match(host):
-        raise _refused(_("This is no host's name."))
+        raise _misformed(_("This is no host's name."))
     if port is None:
         port = 443 if parts.scheme == "https" else 80
     is_listed = allowed.lists(host, port) or (itself is not None and allowed.covers(itself))
@@ -161,7 +161,7 @@ def check(target: Target, addresses: Sequence[str], allowed: Allowed) -> None:
         NotPermitted: One of them is not a public host's, and nobody lists it.
     """
     if not addresses:
-        raise _refused(_("The host has no address."))
+        raise _misformed(_("The host has no address."))
     found = [literal(each.partition("%")[0]) for each in addresses]
     if target.is_listed:
         return
@@ -202,6 +202,10 @@ def _entry(entry: str) -> tuple[str, int | None]:
     if colon and port.isdecimal() and ("]" not in port):
         return host.strip("[]"), int(port)
     return entry.strip("[]"), None
+
+
+def _misformed(message: str) -> NotPermitted:
+    return NotPermitted(message, hint=_("It looks like https://example.org/hook."))
 
 
 def _refused(message: str) -> NotPermitted:

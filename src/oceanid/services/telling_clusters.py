@@ -35,15 +35,16 @@ def addressed(changes: Sequence[Outbox]) -> Iterator[tuple[Any, frozenset[str], 
         record = records.get(change.subject_id)
         if record is None:
             continue
+        word = _word(change.after)
         item = {
             "subject": Subject.CLUSTER.value,
             "id": record.pk,
             "uuid": str(record.uuid),
             "name": record.name,
-            "word": _word(change.after),
+            "word": word,
             "state": change.after,
             "at": change.at.isoformat(),
-            "message": change.message,
+            "message": change.message if change.message.rstrip(".") != word else "",
         }
         for user in allowed:
             if user.pk in chosen or user.pk in actors.get(record.pk, ()):

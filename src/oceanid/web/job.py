@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 from oceanid.models import Job, JobEvent, Task, TaskRole
 from oceanid.services import hearing, keyset, paths, policy
 from oceanid.services.keyset import Order, Place
-from oceanid.states import JobState, TaskState, Wanted
+from oceanid.states import Health, JobState, TaskState, Wanted
 from oceanid.submit import SubmitDescription
 from oceanid.templatetags.oceanid import size
 from oceanid.web import actions, find, jobfiles, tail, timeline, usage, workflow
@@ -209,6 +209,8 @@ def _changing(request: HttpRequest, job: Job) -> dict[str, Any]:
         "actions": actions.offered(job),
         "lineage": _lineage(request, job),
         "intent": _intent(job),
+        "is_cut_off": is_cut_off(job),
+        "what_to_do": what_to_do(job, is_workflow=is_workflow),
         "shares": shares(job),
         "timeline": timeline.drawn(states[::-1], now=timezone.now(), attempts=job.attempt),
         "events": _events(request, job, own),
@@ -272,6 +274,27 @@ def _intent(job: Job) -> str:
     if job.wanted == Wanted.PAUSE and job.job_state is not JobState.PAUSED:
         return _("Pausing…")
     return told.get(job.wanted, "")
+
+
+def is_cut_off(job: Job) -> bool:
+    """Whether the job can't go on, for its scheduler doesn't answer."""
+    waits = bool(job.execute_time) and not job.job_state.is_final
+    return bool(waits and job.scheduler and job.scheduler.health == Health.UNREACHABLE.value)
+
+
+def what_to_do(job: Job, *, is_workflow: bool) -> str:
+    """What a person can do about the job as it is; "" when there is nothing to do."""
+    if job.hint:
+        return job.hint
+    if is_cut_off(job):
+        return _("Nothing: it goes on by itself when the scheduler answers. An administrator can "
+                 "test the connection in the site admin.")  # fmt: skip
+    if job.job_state not in (JobState.ERROR, JobState.VARIOUS_COMPLETE):
+        return ""
+    if is_workflow:
+        return _("Open a node that failed and read its output, then resubmit: what is done stays.")
+    return _("Read the output of what failed, above all stderr; then resubmit it, or clone it "
+             "with a change.")  # fmt: skip
 
 
 def shares(job: Job) -> list[dict[str, Any]]:

@@ -50,7 +50,7 @@ class Shell:
     @cached_property
     def banners(self) -> list[Banner]:
         """What does not work right now; two queries."""
-        return banners() if self.user else []
+        return banners(self.user) if self.user else []
 
     @cached_property
     def live(self) -> str:
@@ -81,8 +81,9 @@ def can_stream(request: HttpRequest) -> bool:
     return live != "poll" and isinstance(request, ASGIRequest)
 
 
-def banners() -> list[Banner]:
-    """What everyone should know: a supervisor that is not there, schedulers that don't answer."""
+def banners(user: Any) -> list[Banner]:
+    """What everyone should know: a supervisor that is not there, schedulers that don't answer;
+    why they don't, with hosts and accounts, is told to staff alone."""
     found = []
     if not beats.is_alive():
         text = _("Jobs wait until it runs: an administrator starts it with “oceanid supervise”.")
@@ -91,7 +92,8 @@ def banners() -> list[Banner]:
     for name, message in lost.order_by("name").values_list("name", "health_message")[:5]:
         text = _("Its jobs keep the last state that was seen.")
         title = _("The scheduler “%(name)s” can't be reached.") % {"name": name}
-        found.append(Banner("warning", title, f"{message} {text}".strip()))
+        why = message if user.is_staff else ""
+        found.append(Banner("warning", title, f"{why} {text}".strip()))
     return found
 
 
