@@ -76,5 +76,8 @@ def test_why_a_scheduler_does_not_answer_is_told_to_staff_alone(
     client.force_login(owner)
     page = words(client.get("/compute/jobs/"))
     assert "The scheduler “local”" in page and "condor.example.org" not in page
+    overview = words(client.get("/compute/"))
+    assert "Unreachable" in overview and "condor.example.org" not in overview
     client.force_login(staff)
     assert "condor.example.org refused the account." in words(client.get("/compute/jobs/"))
+    assert "condor.example.org refused the account." in words(client.get("/compute/"))

@@ -215,6 +215,8 @@ def test_banners_tell_that_the_supervisor_is_away_and_a_scheduler_unreachable(
     text = client.get("/compute/jobs/").content
     assert b"supervisor isn" not in text and b"reached" not in text
     Scheduler.objects.update(health="DOWN", health_message="No route <b>")
+    owner.is_staff = True
+    owner.save()
     assert b"be reached.</strong> No route &lt;b&gt;" in client.get("/compute/jobs/").content
     beat.delete()
 
