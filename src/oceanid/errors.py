@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import date
+from decimal import Decimal
 from typing import ClassVar
 
 _translator: Callable[[str], str] | None = None
@@ -84,7 +86,7 @@ class _Kept:
 
 
 def _kept(value: object) -> object:
-    return value if isinstance(value, str | int | float) else _Kept(value)
+    return value if isinstance(value, str | int | float | Decimal | date) else _Kept(value)
 
 
 def _filled(text: str, values: Mapping[str, object]) -> str:

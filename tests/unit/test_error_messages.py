@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Iterator
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,14 @@ def test_no_hint_stays_no_hint_in_every_language(german: None) -> None:
 def test_what_a_foreign_system_said_is_told_as_it_is(text: str) -> None:
     assert str(OceanidError(text)) == text
     assert str(OceanidError("It said: {said}", said=text)) == f"It said: {text}"
+
+
+def test_values_are_formatted_as_what_they_are() -> None:
+    told = OceanidError(
+        "{day:%d.%m.%Y}, {share:.1%}, {cost:.2f}, {count:,}", day=datetime(2026, 11, 26, 9, 5),
+        share=0.25, cost=Decimal("1.005"), count=12345,
+    )  # fmt: skip
+    assert str(told) == "26.11.2026, 25.0%, 1.00, 12,345"
 
 
 def test_an_error_travels_between_processes_whole() -> None:
