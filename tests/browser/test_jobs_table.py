@@ -57,6 +57,7 @@ def test_buttons_are_pressed_by_keyboard_and_ask_before_they_end_something(
     assert page.evaluate("document.activeElement.textContent") == "Terminate…"
     page.keyboard.press("Enter")
     page.wait_for_selector("#all [data-jt-ask][open] >> text=Terminate this job?")
+    page.wait_for_selector(f"#all [data-jt-ask][open] >> text=#{job}")
     assert barriers(watched) == []
     page.keyboard.press("Enter")  # the harmless answer has the focus
     page.wait_for_selector("#all [data-jt-ask]", state="hidden")

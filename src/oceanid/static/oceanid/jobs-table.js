@@ -175,10 +175,11 @@
       for (const text of all("pre", inside)) text.scrollTop = text.scrollHeight;
     });
     const ask = one("[data-jt-ask]", table);
-    const sure = (question, label) =>
+    const sure = (button) =>
       new Promise((resolve) => {
-        one("[data-jt-question]", ask).textContent = question;
-        one("[data-jt-yes]", ask).textContent = label;
+        one("[data-jt-question]", ask).textContent = button.dataset.jtConfirm;
+        one("[data-jt-of]", ask).textContent = button.dataset.jtOf;
+        one("[data-jt-yes]", ask).textContent = button.textContent.replace("…", "");
         ask.returnValue = "";
         ask.addEventListener("close", () => resolve(ask.returnValue === "yes"), { once: true });
         ask.showModal();
@@ -194,7 +195,7 @@
       const back = one(`[popovertarget="${form.closest("[popover]").id}"]`, table)?.id;
       form.closest("[popover]").hidePopover();
       if (button.dataset.jtConfirm) {
-        if (!(await sure(button.dataset.jtConfirm, button.textContent.replace("…", "")))) return;
+        if (!(await sure(button))) return;
         data.set("confirmed", "1");
       }
       if ("jtOverlaid" in button.dataset) overlay.hidden = false;
