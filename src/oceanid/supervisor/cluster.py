@@ -121,10 +121,12 @@ class ClusterDriver:
         owner = desk.notes.get(OWNER)
         if owner and found != owner and facts.blueprint is not None:
             raise CloudError(
-                f"The credentials are of another account, {found}; the cluster is in {owner}.",
+                "The credentials are of another account, {found}; the cluster is in {owner}.",
                 hint="Give the cloud account credentials of that one again. Nothing is done until "
                 "then; what is in it stays, and costs.",
                 code="other-account",
+                found=found,
+                owner=owner,
             )
         await desk.notes.keep(OWNER, found)
         self._is_owner = True

@@ -6,7 +6,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('oceanid', '0021_held_for'),
+        ('oceanid', '0022_cluster_costs'),
     ]
 
     operations = [
