@@ -68,8 +68,8 @@ class ClusterManagementForm(_Form):
         required=False,
         empty_label=_("None"),
         help_text=_(
-            "Once its machines are made, its master takes the jobs that name no scheduler. What "
-            "other clusters leave open is taken from it."
+            "Once its machines are made, its master takes the jobs that name no scheduler, before "
+            "the Scheduler IP above. What other clusters leave open is taken from it."
         ),
     )
 
