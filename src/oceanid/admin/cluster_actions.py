@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 
 from django.contrib import messages
@@ -155,7 +156,10 @@ def _size(request: HttpRequest, cluster: Cluster, verb: str) -> tuple[int, Inval
     if verb != "resize" or (not given and request.method != "POST"):
         return cluster.size, None
     if given.isascii() and given.isdecimal() and 1 <= int(given[:9]) <= MOST_MACHINES:
-        return int(given[:9]), None
+        asked = copy(cluster)
+        asked.size = int(given[:9])
+        problem = clusters.problems(asked).get("size")
+        return asked.size, problem if isinstance(problem, InvalidValue) else None
     return cluster.size, InvalidValue(
         _("“%s” is not a size.") % given[:20],
         hint=_("It is a whole number from 1, which is the master alone, to %d.") % MOST_MACHINES,

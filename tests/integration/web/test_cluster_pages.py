@@ -299,6 +299,8 @@ def test_what_is_no_size_is_refused_and_changes_nothing(
 
 def test_a_size_beyond_the_maximum_is_told_on_the_page(boss: Client, running: Cluster) -> None:
     Cluster.objects.filter(pk=running.pk).update(max_size=6)
+    asked = boss.get(page(running, "resize"), {"size": "7"})
+    assert "not between the minimum" in shown(asked), "it is said before it is pressed"
     answer = boss.post(page(running, "resize"), {"size": "7"})
     assert answer.status_code == 400 and "not between the minimum" in shown(answer)
     assert 'value="7"' in shown(answer)
