@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import Any, Final
+from typing import Any
 
 from django.db import Error as DatabaseError
 from django.utils import timezone
@@ -16,7 +16,7 @@ from django.utils import timezone
 from oceanid import conf
 from oceanid.clouds.registry import cloud_class
 from oceanid.clouds.specs import AccountSpec
-from oceanid.errors import CloudError, LeaseLost, OceanidError
+from oceanid.errors import LeaseLost, OceanidError
 from oceanid.services import cluster_state, leases
 from oceanid.services.cluster_state import ClusterGone
 from oceanid.services.leases import Hold
@@ -31,8 +31,6 @@ from oceanid.supervisor.surroundings import Surroundings
 
 log = logging.getLogger(__name__)
 
-OWNER: Final = cluster_state.PREFIX + "owner"
-"""The note of which account of its cloud a cluster is in."""
 SEEN_EVERY = timedelta(minutes=1)
 TOLD_AFTER = 2
 """A cloud that is away for one call is not worth a word."""
@@ -66,7 +64,6 @@ class ClusterDriver:
         self.door = PoolDoor(self.desk)
         self.failures = 0
         self._account: tuple[str, AccountSpec] | None = None
-        self._is_owner = False
 
     async def run(self) -> None:
         """Drive until cancelled, or nothing is left of the cluster.
@@ -101,9 +98,8 @@ class ClusterDriver:
             # Other credentials: what the former ones could not do is tried at once.
             await self._forget_cloud()
             self.desk.cloud = cloud_class(facts.cloud)(facts.account)
-            self._account, self._is_owner = (facts.cloud, facts.account), False
-        if not self._is_owner:
-            await self._must_own()
+            self._account = (facts.cloud, facts.account)
+            self.desk.memory.is_owner = False
         is_busy = await Round(self.desk, self.door).go()
         await self._looked()
         return is_busy
@@ -113,23 +109,6 @@ class ClusterDriver:
         before, now = self.desk.facts.row.looked_at, self.desk.now
         if before is None or now - before >= SEEN_EVERY:
             await self.desk.say(looked_at=now)
-
-    async def _must_own(self) -> None:
-        """Touch nothing with credentials of another account than the cluster was made with."""
-        desk, facts = self.desk, self.desk.facts
-        found = await desk.step(desk.cloud.identity())
-        owner = desk.notes.get(OWNER)
-        if owner and found != owner and facts.blueprint is not None:
-            raise CloudError(
-                "The credentials are of another account, {found}; the cluster is in {owner}.",
-                hint="Give the cloud account credentials of that one again. Nothing is done until "
-                "then; what is in it stays, and costs.",
-                code="other-account",
-                found=found,
-                owner=owner,
-            )
-        await desk.notes.keep(OWNER, found)
-        self._is_owner = True
 
     async def _rounds(self) -> None:
         pause_s = self.settings.busy_look_s

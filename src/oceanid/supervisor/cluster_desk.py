@@ -22,6 +22,8 @@ from oceanid.supervisor.database import Database
 
 T = TypeVar("T")
 FAULT = "cloud-fault"
+OWNER = cluster_state.PREFIX + "owner"
+"""The note of which account of its cloud a cluster is in."""
 END_AGAIN = timedelta(minutes=2)
 
 
@@ -221,6 +223,27 @@ class Desk:
         ]
         if left:
             await self.end(left, "")
+
+    async def must_own(self) -> None:
+        """Touch nothing with credentials of another account than the cluster was made with.
+
+        Raises:
+            CloudError: They are of another one.
+        """
+        if self.memory.is_owner:
+            return
+        found, owner = await self.step(self.cloud.identity()), self.notes.get(OWNER)
+        if owner and found != owner:
+            raise CloudError(
+                "The credentials are of another account, {found}; the cluster is in {owner}.",
+                hint="Give the cloud account credentials of that one again. Nothing is done until "
+                "then; what is in it stays, and costs.",
+                code="other-account",
+                found=found,
+                owner=owner,
+            )
+        await self.notes.keep(OWNER, found)
+        self.memory.is_owner = True
 
     async def fulfilled(self, wish: str) -> None:
         """A wish of this moment is fulfilled; one that came since is not."""

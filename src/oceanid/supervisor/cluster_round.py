@@ -81,6 +81,7 @@ class Round:
                 await desk.say(state=ClusterState.STOPPED, message="", hint="", steps=[])
                 return False
             await self._resolve()
+        await desk.must_own()
         if desk.facts.row.repair_wanted_at is not None:
             await self._begin_repair()
         keys = await keys_of(desk)

@@ -156,6 +156,7 @@ class Memory:
         away_since: Since when the pool does not answer; None while it does.
         away_because: Why.
         still_paid: The stopped machines that cost as if they ran, by their ids.
+        is_owner: Whether the credentials are known to be of the account that the cluster is in.
         asked_to_end: When this driver asked the cloud to end a machine, by its id.
     """
 
@@ -169,4 +170,5 @@ class Memory:
     away_since: datetime | None = None
     away_because: str = ""
     still_paid: frozenset[str] = frozenset()
+    is_owner: bool = False
     asked_to_end: dict[str, datetime] = field(default_factory=dict)

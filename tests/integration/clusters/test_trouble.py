@@ -298,6 +298,19 @@ def test_with_credentials_of_another_account_nothing_is_touched_and_nothing_forg
     assert house.state.machines == [] and house.state.groups == []
 
 
+def test_credentials_that_are_refused_are_found_by_the_look_before(house: PaperHouse) -> None:
+    moor = clusters.save(Cluster(account=house.account, name="moor", size=1), house.boss)
+    clusters.preflight(moor, house.boss)
+    with house.world.open() as state:
+        state.denied = True
+    house.die()
+    house.cluster = moor
+    house.round()
+    (step,) = house.row.preflight
+    assert (step["ok"], house.row.preflight_wanted_at) == (False, None)
+    assert "may not do this" in step["found"] and step["hint"]
+
+
 def test_a_cloud_that_is_away_says_nothing_of_the_machines(house: PaperHouse) -> None:
     for number in range(6):
         house.world.arm("unavailable", left=number)

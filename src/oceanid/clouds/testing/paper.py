@@ -86,6 +86,9 @@ class PaperCloud(Cloud):
 
     async def identity(self) -> str:
         """Where the paper is."""
+        with self.world.open() as state:
+            if state.denied:
+                raise FAULTS["denied"]
         return str(self.world.folder)
 
     async def resolve(self, wanted: ClusterSpec) -> Blueprint:
