@@ -169,6 +169,8 @@ def _sizes(cluster: Cluster) -> dict[str, OceanidError]:
     elif not (low or 1) <= cluster.size <= (high or MOST_MACHINES):
         found["size"] = InvalidValue(
             "The size is not between the minimum and the maximum size.",
-            hint=f"Take {low or 1:,} to {high or MOST_MACHINES:,}, or change these two first.",
+            hint="Take {low:,} to {high:,}, or change these two first.",
+            low=low or 1,
+            high=high or MOST_MACHINES,
         )
     return found
