@@ -24,7 +24,7 @@ EVERY_S: Final = 3.0
 SHARE: Final = 3
 """After a read comes a rest of so many times as long: all of a long log is read where it is."""
 MOST_S: Final = 20.0
-_LOOK_S: Final = 1.0
+LOOK_S: Final = 1.0
 _TIDY_S: Final = 30.0
 
 
@@ -75,7 +75,7 @@ class Tails:
                     break
             elif not asked:
                 tidy_after = 0.0
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(LOOK_S)
         self._forget_all_but(set())
 
     def _forget_all_but(self, wishes: set[int]) -> None:

@@ -62,6 +62,25 @@ class FakeAmazon:
             assert answer.status == 200
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _clients_of_one_class() -> Iterator[None]:
+    """The SDK writes the class of a service's clients anew for each client, all of EC2's 700
+    operations; here, where each crash makes new clients, it is written once."""
+    from botocore.client import ClientCreator
+
+    written: dict[str, type] = {}
+    real = ClientCreator._create_client_class
+
+    def once(self: Any, service_name: str, *given: Any, **more: Any) -> type:
+        if service_name not in written:
+            written[service_name] = real(self, service_name, *given, **more)
+        return written[service_name]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ClientCreator, "_create_client_class", once)
+        yield
+
+
 @pytest.fixture(scope="session")
 def amazon_server() -> Iterator[FakeAmazon]:
     from moto.server import ThreadedMotoServer
