@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from oceanid.fields import EncryptedJSONField
 from oceanid.models.account import CloudAccount
 from oceanid.models.cluster import Cluster
+from oceanid.models.history import History
 from oceanid.states import MachineState, Role
 
 
@@ -100,24 +101,14 @@ class ClusterNode(models.Model):
         return self.name or self.cloud_id
 
 
-class ClusterEvent(models.Model):
+class ClusterEvent(History):
     """What people did to a cluster, and what its supervisor did and found; rows are only added."""
 
     cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="events")
-    kind = models.CharField(max_length=20)
-    at = models.DateTimeField(_("when"))
-    message = models.TextField(_("what"))
-    actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
-    )
 
-    class Meta:
+    class Meta(History.Meta):
         verbose_name = _("cluster event")
         verbose_name_plural = _("cluster events")
-        ordering = ["-id"]
-
-    def __str__(self) -> str:
-        return f"{self.kind}: {self.message}"
 
 
 class PriceTable(models.Model):

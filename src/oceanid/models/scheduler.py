@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from oceanid.fields import EncryptedJSONField
+from oceanid.models.history import History
 from oceanid.states import Health
 
 
@@ -91,24 +92,14 @@ class Scheduler(models.Model):
         return self.name
 
 
-class SchedulerEvent(models.Model):
+class SchedulerEvent(History):
     """What people did to a scheduler, and what was noticed of it; rows are only ever added."""
 
     scheduler = models.ForeignKey(Scheduler, on_delete=models.CASCADE, related_name="events")
-    kind = models.CharField(max_length=20)
-    at = models.DateTimeField(_("when"))
-    message = models.TextField(_("what"))
-    actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
-    )
 
-    class Meta:
+    class Meta(History.Meta):
         verbose_name = _("scheduler event")
         verbose_name_plural = _("scheduler events")
-        ordering = ["-id"]
-
-    def __str__(self) -> str:
-        return f"{self.kind}: {self.message}"
 
 
 class AppScheduler(models.Model):

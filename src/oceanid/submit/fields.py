@@ -16,6 +16,9 @@ MAX_WORD_BYTES: Final = 131_071
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _REMAP = re.compile(r"((?:\\.|[^\\;=])*)=((?:\\.|[^\\;])*)(?:;|$)")
+_UNIVERSES = frozenset(
+    {"vanilla", "container", "docker", "local", "scheduler", "parallel", "grid", "java", "vm"}
+)
 REQUESTS: Final = ("request_cpus", "request_memory", "request_disk", "request_gpus")
 
 
@@ -85,6 +88,35 @@ def refuse_getenv(text: str) -> None:
             "getenv is not available: a job inherits nothing of the portal's environment.",
             hint="Name the variables that it needs in “environment”.",
         )
+
+
+def refuse_unknown_universe(text: str) -> None:
+    """Refuse a universe that HTCondor does not have.
+
+    Raises:
+        InvalidSpecification: It is none of those.
+    """
+    if text.strip().lower() not in _UNIVERSES:
+        raise InvalidSpecification(
+            "The universe “{constant}” is not known.",
+            hint="Choose one of {universes}.",
+            constant=text,
+            universes=", ".join(sorted(_UNIVERSES)),
+        )
+
+
+def transfers(mode: str) -> bool:
+    """Whether files travel, by the value of ``should_transfer_files``; they do by default.
+
+    Raises:
+        InvalidSpecification: The value is none of those that HTCondor knows.
+    """
+    mode = mode.upper() or "YES"
+    if mode not in ("YES", "NO", "IF_NEEDED"):
+        raise InvalidSpecification(
+            "should_transfer_files must be YES, NO or IF_NEEDED, not “{mode}”.", mode=mode[:40]
+        )
+    return mode != "NO"
 
 
 def stream(base: str, name: str, what: str) -> str:

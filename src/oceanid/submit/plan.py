@@ -13,9 +13,6 @@ from oceanid.submit.macros import Macro, MacroTable, Scope, Template
 from oceanid.submit.texts import Value, as_text
 from oceanid.submit.vocabulary import COMMANDS, Command, Kind, Use, command
 
-_UNIVERSES = frozenset(
-    {"vanilla", "container", "docker", "local", "scheduler", "parallel", "grid", "java", "vm"}
-)
 _Build = Callable[[Sequence[str], str], Any]
 
 
@@ -182,12 +179,7 @@ class Plan:
                 self._constant["kill_timeout_s"] = values.whole(name, text, least=0, most=10**7)
 
     def _compile_executable(self) -> None:
-        transfers = self._transfers = self.constant("should_transfer_files", "YES").upper() != "NO"
-        mode = self.constant("should_transfer_files", "YES").upper()
-        if mode not in ("YES", "NO", "IF_NEEDED"):
-            raise InvalidSpecification(
-                "should_transfer_files must be YES, NO or IF_NEEDED, not “{mode}”.", mode=mode[:40]
-            )
+        transfers = self._transfers = fields.transfers(self.constant("should_transfer_files"))
         asked = self.constant("transfer_executable")
         wanted = values.truth("transfer_executable", asked) if asked else None
         contained = any(self._text(name) for name in ("container_image", "docker_image"))
@@ -376,13 +368,7 @@ class Plan:
         )
 
     def _compile_universe(self, text: str, template: Template) -> None:
-        if text not in _UNIVERSES:
-            raise InvalidSpecification(
-                "The universe “{constant}” is not known.",
-                hint="Choose one of {universes}.",
-                constant=template.constant or self._text("universe"),
-                universes=", ".join(sorted(_UNIVERSES)),
-            )
+        fields.refuse_unknown_universe(template.constant or self._text("universe"))
         if text in ("container", "docker"):
             self._need(Capability.CONTAINERS, "universe")
         elif text != "vanilla":

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
+from oceanid.clouds.base import Cloud
 from oceanid.clouds.registry import cloud_class
 from oceanid.errors import CloudUnavailable, LeaseLost
 from oceanid.services import accounts, estates, leases
@@ -67,27 +70,11 @@ class CloudsDriver:
                         await changed.wait()
 
     async def _look(self, account_id: int, since: datetime) -> None:
-        """Look at one account; one that hangs, or whose cloud is broken, is told and over."""
-        within_s = self.around.settings.step_timeout_s
-        try:
-            try:
-                cloud, spec = await self.db(accounts.spec_of, account_id)
-                async with asyncio.timeout(within_s):
-                    found = await cloud_class(cloud)(spec).check()
-            except TimeoutError:
-                late = CloudUnavailable(
-                    "The cloud did not answer within {within_s:g} s.", within_s=within_s
-                )
-                await self._tell(account_id, late, since)
-            except LeaseLost:
-                raise
-            except Exception as problem:  # noqa: BLE001 - a stranger's cloud may raise anything
-                await self._tell(account_id, problem, since)
-            else:
-                await self.db(accounts.report, self.hold, account_id, found, wanted=since)
-        finally:
-            self.looking.pop(account_id, None)
-            self.around.waker.wake(CLOUD)  # somebody may wait for the place, or have asked again
+        """Look at one account; what is wrong with it is told."""
+        await self._serve(
+            account_id, since, ask=lambda cloud: cloud.check(), keep=accounts.report,
+            tell=self._tell, within_s=self.around.settings.step_timeout_s, places=self.looking,
+        )  # fmt: skip
 
     async def _tell(self, account_id: int, problem: Exception, since: datetime) -> None:
         log.warning(
@@ -98,30 +85,10 @@ class CloudsDriver:
 
     async def _survey(self, account_id: int, since: datetime) -> None:
         """Survey one account; what breaks is told, and what was found before stays."""
-        within_s = max(SURVEY_S, self.around.settings.step_timeout_s)
-        try:
-            try:
-                name, spec = await self.db(accounts.spec_of, account_id)
-                cloud = cloud_class(name)(spec)
-                try:
-                    async with asyncio.timeout(within_s):
-                        found = await cloud.survey()
-                finally:
-                    await cloud.close()
-            except TimeoutError:
-                late = CloudUnavailable(
-                    "The cloud did not answer within {within_s:g} s.", within_s=within_s
-                )
-                await self._not_surveyed(account_id, late, since)
-            except LeaseLost:
-                raise
-            except Exception as problem:  # noqa: BLE001 - a stranger's cloud may raise anything
-                await self._not_surveyed(account_id, problem, since)
-            else:
-                await self.db(estates.report, self.hold, account_id, found, wanted=since)
-        finally:
-            self.surveying.pop(account_id, None)
-            self.around.waker.wake(CLOUD)  # somebody may wait for the place, or have asked again
+        await self._serve(
+            account_id, since, ask=_surveyed, keep=estates.report, tell=self._not_surveyed,
+            within_s=max(SURVEY_S, self.around.settings.step_timeout_s), places=self.surveying,
+        )  # fmt: skip
 
     async def _not_surveyed(self, account_id: int, problem: Exception, since: datetime) -> None:
         log.warning(
@@ -129,3 +96,42 @@ class CloudsDriver:
             problem, extra={"action": "cloud.survey", "account": account_id},
         )  # fmt: skip
         await self.db(estates.report_failure, self.hold, account_id, problem, wanted=since)
+
+    async def _serve(
+        self,
+        account_id: int,
+        since: datetime,
+        *,
+        ask: Callable[[Cloud], Awaitable[Any]],
+        keep: Callable[..., object],
+        tell: Callable[[int, Exception, datetime], Awaitable[None]],
+        within_s: float,
+        places: dict[int, asyncio.Task[None]],
+    ) -> None:
+        """Serve one wish; a cloud that hangs, or is broken, is told and over."""
+        try:
+            try:
+                name, spec = await self.db(accounts.spec_of, account_id)
+                async with asyncio.timeout(within_s):
+                    found = await ask(cloud_class(name)(spec))
+            except TimeoutError:
+                late = CloudUnavailable(
+                    "The cloud did not answer within {within_s:g} s.", within_s=within_s
+                )
+                await tell(account_id, late, since)
+            except LeaseLost:
+                raise
+            except Exception as problem:  # noqa: BLE001 - a stranger's cloud may raise anything
+                await tell(account_id, problem, since)
+            else:
+                await self.db(keep, self.hold, account_id, found, wanted=since)
+        finally:
+            places.pop(account_id, None)
+            self.around.waker.wake(CLOUD)  # somebody may wait for the place, or have asked again
+
+
+async def _surveyed(cloud: Cloud) -> object:
+    try:
+        return await cloud.survey()
+    finally:
+        await cloud.close()

@@ -14,8 +14,8 @@ from django.db import transaction
 from django.test import Client
 from django.utils import timezone
 
-from oceanid.models import BulkAction, Job, JobEvent, Scheduler
-from oceanid.services import bulk_actions, leases
+from oceanid.models import BulkAction, CloudAccount, Job, JobEvent, Scheduler
+from oceanid.services import accounts, bulk_actions, leases
 from oceanid.services.leases import Hold
 
 MakeJob = Callable[..., Job]
@@ -72,6 +72,19 @@ def administrator(db: None) -> User:
 
 
 @pytest.fixture
+def boss(client: Client, administrator: User) -> Client:
+    """The administrator's browser."""
+    client.force_login(administrator)
+    return client
+
+
+@pytest.fixture
+def account(db: None) -> CloudAccount:
+    """An account at a cloud."""
+    return accounts.save(CloudAccount(cloud="amazon", name="Ours"), None)
+
+
+@pytest.fixture
 def local(db: None) -> Scheduler:
     return Scheduler.objects.create(name="local", engine="local")
 
@@ -104,6 +117,11 @@ def turn(person: User | None) -> Iterator[Client]:
             client.force_login(person)
         yield client
         transaction.set_rollback(True)
+
+
+def shown(answer: Any) -> str:
+    """What a browser is given."""
+    return str(answer.content.decode())
 
 
 def happen(job: Job, **fields: Any) -> JobEvent:

@@ -26,12 +26,6 @@ LIST = "/admin/oceanid/auditevent/"
 NO_ACCOUNTS = {"accounts-TOTAL_FORMS": "0", "accounts-INITIAL_FORMS": "0"}
 
 
-@pytest.fixture
-def boss(client: Client, administrator: User) -> Client:
-    client.force_login(administrator)
-    return client
-
-
 def told() -> list[tuple[str, str, str, str]]:
     """What is in the history, the oldest first."""
     rows = AuditEvent.objects.order_by("id")

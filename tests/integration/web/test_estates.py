@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from oceanid.models import AuditEvent, CloudAccount, Cluster, FoundEstate
-from oceanid.services import accounts
+from tests.integration.web.conftest import shown
 
 pytestmark = pytest.mark.django_db
 HOSTILE = "<script>alert(1)</script> “ü”"
@@ -23,17 +23,6 @@ BLUEPRINT = {
 }  # fmt: skip
 MACHINE = {"kind": "instance", "id": "i-1", "name": HOSTILE, "detail": "running"}
 DISK = {"kind": "volume", "id": "vol-1", "name": "", "detail": "30 GiB"}
-
-
-@pytest.fixture
-def account(db: None) -> CloudAccount:
-    return accounts.save(CloudAccount(cloud="amazon", name="Ours"), None)
-
-
-@pytest.fixture
-def boss(client: Client, administrator: User) -> Client:
-    client.force_login(administrator)
-    return client
 
 
 def estate(account: CloudAccount, name: str, verdict: str, *things: Any) -> FoundEstate:
@@ -50,10 +39,6 @@ def page(account: CloudAccount) -> str:
 
 def act(estate: FoundEstate, verb: str) -> str:
     return f"/admin/oceanid/cloudaccount/estates/{estate.pk}/{verb}/"
-
-
-def shown(answer: Any) -> str:
-    return str(answer.content.decode())
 
 
 def test_a_look_is_a_wish_and_the_page_waits_for_it(boss: Client, account: CloudAccount) -> None:

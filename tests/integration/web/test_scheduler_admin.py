@@ -25,12 +25,6 @@ NO_ACCOUNTS = {"accounts-TOTAL_FORMS": "0", "accounts-INITIAL_FORMS": "0"}
 
 
 @pytest.fixture
-def boss(client: Client, administrator: User) -> Client:
-    client.force_login(administrator)
-    return client
-
-
-@pytest.fixture
 def pool() -> Scheduler:
     """A pool of an engine that is not installed: no page needs the engine itself."""
     return Scheduler.objects.create(

@@ -20,12 +20,6 @@ from tests.integration.web.conftest import MakeJob, finish
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def boss(client: Client, administrator: User) -> Client:
-    client.force_login(administrator)
-    return client
-
-
 def test_a_list_of_a_hundred_jobs_takes_as_many_queries_as_one_of_two(
     boss: Client, make_job: MakeJob
 ) -> None:
