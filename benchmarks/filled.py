@@ -22,6 +22,7 @@ CACHE = ROOT / "var" / "cache" / "bench-pages"
 FORGET_AFTER_S = 86_400
 
 USERS, APPS, SCHEDULERS = 200, 40, 8
+EVENTS, OWN_EVENTS = 20, 4
 ADMIN, FEW, MANY, READER = "admin", "few", "many", "reader"
 FEW_JOBS, SHARED_JOBS = 50, 20
 LATEST = datetime(2026, 1, 1, tzinfo=UTC)
@@ -30,6 +31,10 @@ _SECONDS = int((LATEST - SPAN).timestamp())
 ONE, FLOW, FLOW_NODES = "the one with tasks", "the workflow", 300
 RARE_APP, COMMON_APP = "app_39", "app_00"
 RARE_SCHEDULER, COMMON_SCHEDULER = "place_7", "place_0"
+
+FAST_SQLITE = ("synchronous=OFF", "cache_size=-400000", "temp_store=MEMORY")
+# What the rows point to is there: PostgreSQL need not look for it twenty million times.
+FAST_POSTGRESQL = ("session_replication_role=replica", "maintenance_work_mem='512MB'")
 
 _WORDS = (
     "simulate", "calibrate", "Rank samples", "flood risk", "Überflutung", "grid 🌊", "snow melt",
@@ -50,7 +55,7 @@ class Size:
     """How much a portal holds.
 
     Args:
-        jobs: Jobs in the list.
+        jobs: Jobs in the list; each has EVENTS events.
         tasks: Tasks of the one job whose page is opened; each has four events.
     """
 
@@ -96,10 +101,9 @@ def fill(size: Size) -> None:
         for model in (Job, Task, JobEvent):
             for index in model._meta.indexes:
                 editor.remove_index(model, index)
-    if not _is_postgresql():
-        with connection.cursor() as cursor:
-            for fast in ("synchronous=OFF", "cache_size=-400000", "temp_store=MEMORY"):
-                cursor.execute(f"PRAGMA {fast}")
+    with connection.cursor() as cursor:
+        for fast in FAST_POSTGRESQL if _is_postgresql() else FAST_SQLITE:
+            cursor.execute(f"SET {fast}" if _is_postgresql() else f"PRAGMA {fast}")
     _write(Job, size.jobs, _jobs(size, users, [place.pk for place in places]))
     one = Job.objects.create(
         type="CONDOR", app=COMMON_APP, name=ONE, name_key=ONE,
@@ -109,7 +113,8 @@ def fill(size: Size) -> None:
         completion_time=LATEST + timedelta(hours=1),
     )  # fmt: skip
     _write(Task, size.tasks, _tasks(size, one.pk))
-    _write(JobEvent, 3 + 4 * size.tasks, _events(one.pk))
+    _write(JobEvent, EVENTS * size.jobs, _events(size))
+    _write(JobEvent, 3 + 4 * size.tasks, _events_of(one.pk, behind=EVENTS * size.jobs))
     with connection.schema_editor() as editor:
         for model in (Job, Task, JobEvent):
             for index in model._meta.indexes:
@@ -288,11 +293,30 @@ def _tasks(size: Size, job: int) -> dict[str, str]:
     }
 
 
-def _events(job: int) -> dict[str, str]:
+def _events(size: Size) -> dict[str, str]:
+    """Those of every job, among its neighbours' as they would be written; the first are its own."""
+    place = f"(n % {EVENTS})"
+    is_own = f"{place} < {OWN_EVENTS}"
+    own, moves = ("PEN", "SUB", "RUN", "RES", "COM"), ("QUE", "SUB", "RUN", "TRA", "COM")
+    return {
+        "id": "n",
+        "job_id": f"1 + (n / {EVENTS} + {size.jobs} - {place} * 7) % {size.jobs}",
+        "task_id": f"CASE WHEN NOT {is_own} THEN n / 4 END",
+        "attempt": "1",
+        "kind": f"CASE WHEN {is_own} THEN 'state' ELSE 'task' END",
+        "before": f"CASE WHEN {is_own} THEN {_chosen(place, own[:4])}"
+        f" ELSE {_chosen('n % 4', moves[:4])} END",
+        "after": f"CASE WHEN {is_own} THEN {_chosen(place, own[1:])}"
+        f" ELSE {_chosen('n % 4', moves[1:])} END",
+        "at": _time(f"({_SECONDS} + n * {int(SPAN.total_seconds())} / {EVENTS * size.jobs})"),
+    }
+
+
+def _events_of(job: int, *, behind: int) -> dict[str, str]:
     """Four of each task; the first three of all are the job's own."""
     own, moves = ("PEN", "SUB", "RUN", "VCP"), ("QUE", "SUB", "RUN", "TRA", "COM")
     return {
-        "id": "n",
+        "id": f"{behind} + n",
         "job_id": str(job),
         "task_id": "CASE WHEN n > 3 THEN n / 4 END",
         "attempt": "1",
@@ -312,11 +336,14 @@ def _write(model: Any, count: int, columns: dict[str, str]) -> None:
 
     quote = connection.ops.quote_name
     whole = {field.column: _literal(field) for field in model._meta.concrete_fields} | columns
+    numbers = f"""
+            SELECT CAST(1 AS bigint) UNION ALL SELECT n + 1 FROM numbers WHERE n < {count}
+    """
+    if _is_postgresql():
+        numbers = f"SELECT generate_series(CAST(1 AS bigint), {count})"
     statement = f"""
         INSERT INTO {quote(model._meta.db_table)} ({", ".join(map(quote, whole))})
-        WITH RECURSIVE numbers(n) AS (
-            SELECT CAST(1 AS bigint) UNION ALL SELECT n + 1 FROM numbers WHERE n < {count}
-        )
+        WITH RECURSIVE numbers(n) AS ({numbers})
         SELECT {", ".join(whole.values())}
         FROM (SELECT n, {_weighted(0, {f"'{name}'": each for name, each in _STATES.items()})}
               AS state FROM numbers) AS rows
@@ -391,6 +418,8 @@ def _settle() -> None:
 
     with connection.cursor() as cursor:
         if _is_postgresql():
+            for fast in FAST_POSTGRESQL:
+                cursor.execute(f"RESET {fast.partition('=')[0]}")
             cursor.execute("VACUUM ANALYZE")
         else:
             cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -68,6 +68,8 @@ def others() -> Iterator[tuple[str, Visit]]:
     node = WorkflowNode.objects.latest("id").pk
     view = SavedView.objects.filter(owner__username=MANY).latest("id").pk
     events = JobEvent.objects.latest("id").pk
+    of_one = JobEvent.objects.filter(job=one)
+    middle = (of_one.earliest("id").pk + of_one.latest("id").pk) // 2
     ids = ",".join(str(pk) for pk in Job.objects.order_by("-id").values_list("pk", flat=True)[:50])
     job = f"{JOBS}{one}/"
     failed, rare = f"{ADMIN_JOBS}?status=ERR", f"app={RARE_APP}"
@@ -90,7 +92,7 @@ def others() -> Iterator[tuple[str, Visit]]:
         "what one is told of": "/compute/notifications/settings/",
         "job: page": job,
         "job: all events": f"{job}?events=all",
-        "job: events further back": f"{job}?events=all&{_after('id', (events + 3) // 2, 'eafter')}",
+        "job: events further back": f"{job}?events=all&{_after('id', middle, 'eafter')}",
         "job: last tasks": f"{job}?tat=last",
         "job: failed tasks": f"{job}?tstate=ERR",
         "job: tasks held, of which there are none": f"{job}?tstate=HLD",
