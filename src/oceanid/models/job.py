@@ -170,6 +170,9 @@ class Job(StatusCategories, models.Model):
             models.Index("app", "state", "id", name="oceanid_job_app_state"),
             models.Index("scheduler", "state", "id", name="oceanid_job_sched_state"),
             models.Index("name_key", "id", name="oceanid_job_name"),
+            # Names that begin so within a filter, in their order: none is read to be sifted.
+            models.Index("state", "name_key", "id", name="oceanid_job_state_name"),
+            models.Index("app", "name_key", "id", name="oceanid_job_app_name"),
             models.Index("start_time", "id", name="oceanid_job_start"),
             models.Index("creation_time", "id", name="oceanid_job_created"),
             models.Index("completion_time", "id", name="oceanid_job_end"),

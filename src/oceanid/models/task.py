@@ -103,6 +103,8 @@ class Task(models.Model):
         verbose_name_plural = _("tasks")
         indexes = [
             models.Index("job", "attempt", "index", name="oceanid_task_job"),
+            # The few that failed of very many, which must not be looked for among all.
+            models.Index("job", "attempt", "state", "index", name="oceanid_task_job_state"),
             models.Index("batch", "proc", name="oceanid_task_batch"),
             models.Index("job", "id", name="oceanid_task_queued", condition=Q(state="QUE")),
         ]

@@ -64,6 +64,15 @@ class Unindexed(Func):
         return self.as_sql(compiler, connection, template="+%(expressions)s", **context)
 
 
+class Fenced(Unindexed):
+    """The same where few rows are known to be left: PostgreSQL keeps away from the column's index
+    as well, which it would read whole to combine it with the one that leaves few."""
+
+    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
+        """The column behind an operation that changes nothing."""
+        return self.as_sql(compiler, connection, template="(ARRAY[%(expressions)s])[1]", **context)
+
+
 def token(row: Model, order: Order) -> str:
     """What names a row's place in an order; safe in a URL."""
     value = getattr(row, order.field)
@@ -71,6 +80,11 @@ def token(row: Model, order: Order) -> str:
         value = value.isoformat()
     key = json.dumps([value, getattr(row, order.tie)], separators=(",", ":"))
     return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
+
+
+def mark_of(queryset: QuerySet[M], order: Order, given: str) -> tuple[Any, int] | None:
+    """The place that a token names: the value and what decides between equal ones; or None."""
+    return _place(queryset, order, given)
 
 
 def tie_of(queryset: QuerySet[M], order: Order, given: str) -> int | None:

@@ -18,6 +18,8 @@ from oceanid.services.asked import ACTIVE, Asked, identity
 from oceanid.services.columns import Column
 from oceanid.services.keyset import Unindexed
 from oceanid.services.sifting import filtered, leading, led, searched, user_id
+from oceanid.services.walks import Sources
+from oceanid.states import JobState
 
 PAGE_SIZE = 50
 COUNT_LIMIT = 1000
@@ -98,8 +100,8 @@ def read(
         PermissionDenied: Everyone's jobs are not this person's to see.
     """
     is_one = identity(asked.q) is not None
-    sources = shared.very_many(user) if asked.scope == "groups" and not is_one else None
-    if sources is not None:
+    sources = shared.sources(user) if asked.scope == "groups" and not is_one else None
+    if sources is not None and shared.are_very_many(sources):
         every = reading.narrowed(Job.objects.all())
         found = shared.read(
             asked, user, sources, every, _shown(every, asked, reading),
@@ -110,7 +112,7 @@ def read(
             rows.rows, rows.next, rows.previous, found.count, found.is_more,
             found.notice, found.searched_to,
         )  # fmt: skip
-    scoped = scope(asked, user)
+    scoped = scope(asked, user, sources=sources)
     if until_id is not None:
         scoped = scoped.filter(pk__lte=until_id)
     if asked.q and asked.match == "any":
@@ -121,7 +123,7 @@ def read(
     first = list(matching.order_by().values_list("pk", flat=True)[: COUNT_LIMIT + 1])
     few = len(first) <= COUNT_LIMIT
     by_index = False
-    if asked.is_filtered and few:
+    if few and (asked.is_filtered or asked.scope == "groups"):
         jobs = Job.objects.filter(pk__in=first)  # found once, and not looked for again
     elif first_by:
         jobs = matching
@@ -140,9 +142,10 @@ def few_ids(asked: Asked, user: policy.Person) -> list[int] | None:
         PermissionDenied: Everyone's jobs are not this person's to see.
     """
     is_one = identity(asked.q) is not None
-    if asked.scope == "groups" and not is_one and shared.very_many(user) is not None:
+    sources = shared.sources(user) if asked.scope == "groups" and not is_one else None
+    if sources is not None and shared.are_very_many(sources):
         return None
-    scoped = scope(asked, user)
+    scoped = scope(asked, user, sources=sources)
     if asked.q and asked.match == "any":
         return None
     matching = _matching(asked, scoped, user, leading(asked, scoped))
@@ -166,25 +169,26 @@ def among(asked: Asked, user: policy.Person, *, after: int, until: int) -> Query
 
 
 def _matching(
-    asked: Asked, scoped: QuerySet[Job], user: policy.Person, first_by: str
+    asked: Asked, scoped: QuerySet[Job], user: policy.Person, first_by: frozenset[str]
 ) -> QuerySet[Job]:
     if first_by:
         return led(asked, scoped, user, first_by)
-    return searched(asked, filtered(asked, scoped, indexed=_indexed(asked)))
+    by_index = asked.scope != "groups"
+    return searched(asked, filtered(asked, scoped, indexed=_indexed(asked)), by_index=by_index)
 
 
 def _many(
     asked: Asked, scoped: QuerySet[Job], indexed: frozenset[str]
 ) -> tuple[QuerySet[Job], bool]:
     """Jobs of which there are many, and whether to walk the index of their order."""
-    gives_order = _filters_give_order(asked)
-    indexed = indexed & _ordered_by(asked) if gives_order else frozenset()
-    jobs = searched(asked, filtered(asked, scoped, indexed=indexed))
+    by_index = asked.scope != "groups"
+    indexed = indexed & _ordered_by(asked)
+    jobs = searched(asked, filtered(asked, scoped, indexed=indexed), by_index=by_index)
     if asked.q and not identity(asked.q) and asked.sort_name != "name":
         # Any other order than by name is that of the first matches: sorting a million is not.
-        first = jobs.order_by("name_key", "id").values("pk")[:COUNT_LIMIT]
-        return Job.objects.filter(pk__in=first), False
-    return jobs, True
+        first = jobs.order_by("name_key", "id").values_list("pk", flat=True)[:COUNT_LIMIT]
+        return Job.objects.filter(pk__in=list(first)), False
+    return jobs, by_index
 
 
 def newest_first(asked: Asked, scoped: QuerySet[Job], user: policy.Person) -> QuerySet[Job]:
@@ -241,13 +245,21 @@ def apps() -> list[str]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def scope(asked: Asked, user: policy.Person, *, by_lookup: bool = False) -> QuerySet[Job]:
+def scope(
+    asked: Asked,
+    user: policy.Person,
+    *,
+    by_lookup: bool = False,
+    sources: Sources | None = None,
+) -> QuerySet[Job]:
     """The jobs of the address's scope, and of its user when it names one.
 
     Args:
         asked: What the address says.
         user: Who looks.
         by_lookup: Whether few jobs will be asked for, so that shares are looked up for each.
+        sources: What shares jobs with the person, when these are few: they are read at once, for
+            PostgreSQL takes them for many and would look for them among all.
 
     Raises:
         PermissionDenied: Everyone's jobs are not this person's to see.
@@ -256,7 +268,9 @@ def scope(asked: Asked, user: policy.Person, *, by_lookup: bool = False) -> Quer
         return Job.objects.filter(user=user.pk)
     if asked.scope == "groups":
         jobs = policy.group_jobs(user)
-        if by_lookup or identity(asked.q) is not None:
+        if sources is not None:
+            jobs = Job.objects.filter(pk__in=shared.few_of(sources))
+        elif by_lookup or identity(asked.q) is not None:
             jobs = policy.visible_jobs(user).filter(policy.is_shared_with(user, "pk"))
     elif policy.sees_all(user):
         jobs = policy.visible_jobs(user)
@@ -274,21 +288,26 @@ _ALL_INDEXED = frozenset({"status", "app", "scheduler"})
 _OWN_INDEXED = frozenset({"status"})
 
 
-def _filters_give_order(asked: Asked) -> bool:
-    """Whether an index of the filters' columns is in the order of the rows anyway."""
-    if asked.sort_name != "created" or asked.q or asked.status == ACTIVE:
-        return False
-    of_everyone = asked.scope == "all" and not asked.user
-    return bool(asked.status) or (of_everyone and bool(asked.app))
-
-
 def _indexed(asked: Asked) -> frozenset[str]:
+    if asked.scope == "groups" or (asked.is_of_one and asked.q and identity(asked.q) is None):
+        return frozenset()  # a person's names that begin so are fewer than their common status
     return _ALL_INDEXED if asked.scope == "all" and not asked.user else _OWN_INDEXED
 
 
 def _ordered_by(asked: Asked) -> frozenset[str]:
-    """The filters whose indexes are in that order: a scheduler's only together with a status."""
-    return _ALL_INDEXED if asked.status else frozenset({"status", "app"})
+    """The filters with an index of their columns that is in the order of the rows anyway: a
+    scheduler's only together with a status."""
+    is_active, of_everyone = asked.status == ACTIVE, asked.scope == "all" and not asked.user
+    if asked.sort_name == "name" and of_everyone:
+        is_by_status = asked.status and not is_active
+        if asked.app and (not is_by_status or asked.status == JobState.COMPLETE.word):
+            return frozenset({"app"})
+        return frozenset({"status"}) if is_by_status else frozenset()
+    if asked.sort_name != "created" or asked.q or is_active:
+        return frozenset()
+    if asked.status:
+        return _ALL_INDEXED
+    return frozenset({"app"}) if of_everyone else frozenset()
 
 
 def _search_anywhere(asked: Asked, jobs: QuerySet[Job]) -> Listing:

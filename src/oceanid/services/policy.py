@@ -8,7 +8,9 @@ from typing import Any, Literal
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser, Group, Permission, PermissionsMixin
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import BigIntegerField, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.expressions import RawSQL
+from django.db.models.lookups import IsNull
 
 from oceanid.errors import NotFound, NotPermitted
 from oceanid.models import Job, JobShare, Scheduler, ShareRight
@@ -92,13 +94,37 @@ def group_jobs(user: Person) -> QuerySet[Job]:
 def is_shared_with(user: Person, job: str) -> Q:
     """A condition: the job is shared with a person; looked up for each job, by its indexes.
 
+    Not by EXISTS, for which PostgreSQL may read all of a person's shares to look for a few jobs.
+
     Args:
         user: Somebody who is logged in.
         job: What holds the job's number in the rows that are asked for: ``pk`` of jobs.
     """
-    shares = JobShare.objects.filter(_theirs(user), job=OuterRef(job))
-    grouped = Job.groups.through.objects.filter(job=OuterRef(job), group__in=_group_ids(user))
-    return Q(Exists(shares)) | Q(Exists(grouped))
+    shares = (IsNull(Subquery(each), False) for each in _shares(user, OuterRef(job)))
+    return Q(*shares, _connector=Q.OR)
+
+
+def is_shared_sql(user: Person, job: str) -> tuple[str, list[Any]]:
+    """The same as SQL with its values, for jobs that are numbers in a column yet, not rows.
+
+    Args:
+        user: Somebody who is logged in.
+        job: The column, as SQL names it.
+    """
+    parts: list[str] = []
+    values: list[Any] = []
+    for each in _shares(user, RawSQL(job, (), output_field=BigIntegerField())):  # noqa: S611 - ours
+        sql, given = each.query.sql_with_params()
+        parts.append(f"({sql}) IS NOT NULL")
+        values += given
+    return " OR ".join(parts), values
+
+
+def _shares(user: Person, job: Any) -> tuple[QuerySet[Any, Any], ...]:
+    """What shares a job with a person: each at most one row."""
+    shares = JobShare.objects.filter(_theirs(user), job=job)
+    grouped = Job.groups.through.objects.filter(job=job, group__in=_group_ids(user))
+    return shares.values("job_id")[:1], grouped.values("job_id")[:1]
 
 
 def may(user: Person, right: Right, job: Job) -> bool:

@@ -2,56 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from time import monotonic
 from typing import Any
 
-from django.db import connection
 from django.db.models import Q, QuerySet
-from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext as _
 
 from oceanid.models import Job, JobShare
 from oceanid.services import keyset, policy
-from oceanid.services.asked import Asked
+from oceanid.services.asked import ACTIVE, Asked
 from oceanid.services.keyset import Page
 from oceanid.services.sifting import (
     FEW,
+    Lead,
     bounds,
     counted,
     created,
+    fewest,
     filtered,
-    leading,
     led,
     searched,
     user_id,
 )
+from oceanid.services.walks import ByName, ByNumber, Sources, fulfilling, numbers, sql_of
+from oceanid.states import JOB_ACTIVE, JobState
 
-SECONDS = 1.5
-"""How long is looked for jobs that filters leave."""
-FIRST = 1000
-MOST = 200_000
 MOST_SORTED = 200
 """Of how many, the newest that match, an order other than by creation is made."""
 ENDS = 2**63 - 1
 MOST_GROUPS = 100
-SIFTED = 20_000
-"""So many rows are looked at one by one."""
+SIFTED = 12_000
+"""A filter that leaves so few of everyone's jobs is gone through, to find those that are shared."""
 SIFTED_BY_NAME = 2500
 """So many are, the first of everyone's by name, to find those that are shared."""
 
 
-Sources = Sequence[QuerySet[Any]]
-"""What shares jobs with a person, each a range of an index that ends in the job."""
+def sources(user: policy.Person) -> Sources | None:
+    """What shares jobs with a person; None for somebody with whom nothing can be shared."""
+    if not user.is_authenticated or not user.is_active:
+        return None
+    groups: Any = getattr(user, "groups", None)
+    found: list[QuerySet[Any]] = [JobShare.objects.filter(user=user.pk)]
+    if groups is not None:
+        for each in groups.order_by("pk").values_list("pk", flat=True)[:MOST_GROUPS]:
+            found.append(JobShare.objects.filter(group=each))
+            found.append(Job.groups.through.objects.filter(group=each))
+    return found
 
 
-def very_many(user: policy.Person) -> Sources | None:
-    """What shares jobs with a person, when these are more than can be sorted for each page; else
-    None: two queries."""
-    sources = _sources(user)
-    counts = counted(source.values("job_id")[: FEW + 1] for source in sources)
-    return sources if sum(counts) > FEW else None
+def are_very_many(sources: Sources) -> bool:
+    """Whether the jobs that are shared are more than can be sorted for each page."""
+    return sum(counted(source.values("job_id")[: FEW + 1] for source in sources)) > FEW
+
+
+def few_of(sources: Sources) -> list[int]:
+    """The numbers of the jobs that are shared, when these are not very many."""
+    return numbers(*sql_of(sources, ascending=True, start=0, most=FEW))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +107,14 @@ def read(
     """
     is_part = bool(asked.q) and asked.match == "any"
     sifted = replace(asked, q="") if is_part else asked
-    first_by = leading(replace(sifted, scope="mine"), Job.objects.all(), few=SIFTED)
-    if first_by:
-        few = led(replace(sifted, scope="all", user=""), jobs, user, first_by)
+    is_by_name = bool(asked.q) and not is_part
+    is_walked_by_name = is_by_name and asked.sort_name == "name"
+    few_lead = FEW if is_walked_by_name and asked.status != ACTIVE else SIFTED
+    lead = fewest(sifted, Job.objects.all(), of_everyone=True, few=few_lead)
+    if "q" in lead.filters and lead.count >= FEW and asked.status != ACTIVE:
+        lead = Lead()  # gone through by name
+    if lead.filters and (lead.count < FEW or "q" in lead.filters):
+        few = led(replace(sifted, scope="all", user=""), jobs, user, lead.filters)
         few = few.filter(policy.is_shared_with(user, "pk"))
         if until_id is not None:
             few = few.filter(pk__lte=until_id)
@@ -116,32 +127,110 @@ def read(
             few = Job.objects.filter(pk__in=found)  # found once, and not looked for again
         page = _page(asked, few, shown, size=size)
         return Found(page, min(len(found), most), len(found) > most)
+    if is_walked_by_name:
+        return _by_name(asked, user, shown, until_id, size=size)
     most_sorted = min(most, MOST_SORTED)
-    if asked.q and not is_part and not asked.since:
+    if is_by_name and not asked.since:
         found = _first_by_name(asked, user, jobs, until_id, most=most_sorted + 1)
         if len(found) > most_sorted:
             return _sorted(asked, shown, found, size=size, most=most_sorted, by_name=True)
     if asked.sort_name == "created":
-        walk = _Walk(asked, user, sources, shown, until_id)
+        walk = _walk(asked, user, sources, lead, shown, until_id)
         return _by_creation(asked, walk, shown, size=size, most=most)
     most = most_sorted
-    walk = _Walk(asked, user, sources, jobs.only("pk"), until_id)
+    walk = _walk(asked, user, sources, lead, jobs.only("pk"), until_id)
     rows = walk.rows(ascending=False, start=ENDS, most=most + 1)
     return _sorted(asked, shown, [job.pk for job in rows], size=size, most=most, is_cut=walk.is_cut)
+
+
+def _walk(
+    asked: Asked,
+    user: policy.Person,
+    sources: Sources,
+    lead: Lead,
+    jobs: QuerySet[Job],
+    until_id: int | None,
+) -> ByNumber:
+    """The way through the shared jobs; or through those that a filter leaves, when it leaves
+    fewer of all, to see which are shared."""
+    low, high = _range(asked, until_id)
+    matching = _matching(asked, jobs, user)
+    if not lead.filters:
+        return ByNumber(sources, matching, low=low, high=high)
+    alone = Asked(**{name: getattr(asked, name) for name in lead.filters})
+    if alone.status != ACTIVE:
+        ranges = [filtered(alone, Job.objects.all(), indexed=lead.filters)]
+    else:  # a range for each of its states, for only these are in the order of the numbers
+        rest = filtered(replace(alone, status=""), Job.objects.all(), indexed=lead.filters)
+        ranges = [rest.filter(state=state.value) for state in sorted(JOB_ACTIVE)]
+    condition = policy.is_shared_sql(user, "part.id")
+    return ByNumber(ranges, matching, low=low, high=high, column="id", condition=condition)
+
+
+def _range(asked: Asked, until_id: int | None) -> tuple[int, int]:
+    """The smallest number that counts, and the first that is too large."""
+    low, high = bounds(asked.since, asked.until)
+    high = high if high is not None else ENDS
+    return low or 0, high if until_id is None else min(high, until_id + 1)
+
+
+def _by_name(
+    asked: Asked, user: policy.Person, shown: QuerySet[Job], until_id: int | None, *, size: int
+) -> Found:
+    """A page of those whose names begin so, gone through as an index has them."""
+    order, place = asked.order, asked.place
+    backward = bool(place.before) or (place.last and not place.after)
+    start = keyset.mark_of(shown, order, place.before if backward else place.after)
+    low, high = _range(asked, until_id)
+    candidates = searched(Asked(q=asked.q), Job.objects.filter(pk__gte=low, pk__lt=high))
+    is_by_status = bool(asked.status) and asked.status != ACTIVE
+    by = "status" if is_by_status and asked.status != JobState.COMPLETE.word else "app"
+    by = by if getattr(asked, by) else "status" if is_by_status else ""
+    if by:
+        alone = Asked(**{by: getattr(asked, by)})
+        candidates = filtered(alone, candidates, indexed=frozenset({by}))
+    matching = _matching(replace(asked, q=""), shown, user)
+    condition = policy.is_shared_sql(user, "part.id")
+    walk = ByName(candidates, matching, condition, descending=order.descending is not backward)
+    rows = walk.rows(start=start, most=size + 1)
+    page = _turned(rows, order, size=size, backward=backward, is_within=start is not None)
+    if not walk.is_cut:
+        is_whole = start is None and len(rows) <= size
+        return Found(page, len(rows) if is_whole else None)
+    name, number = walk.reached
+    notice = _("The search stopped after a moment, at “%(name)s”.") % {"name": name}
+    further = "" if backward else keyset.token(Job(pk=number, name_key=name), order)
+    return Found(page, None, False, notice, further)
+
+
+def _turned(
+    rows: list[Job], order: keyset.Order, *, size: int, backward: bool, is_within: bool
+) -> Page[Job]:
+    """A page of rows that were read one too many, in the order in which they were looked for."""
+    more, rows = len(rows) > size, rows[:size]
+    if backward:
+        rows.reverse()
+    is_next = is_within if backward else more
+    is_previous = more if backward else is_within
+    return Page(
+        rows,
+        keyset.token(rows[-1], order) if rows and is_next else "",
+        keyset.token(rows[0], order) if rows and is_previous else "",
+    )
 
 
 def _first_by_name(
     asked: Asked, user: policy.Person, jobs: QuerySet[Job], until_id: int | None, *, most: int
 ) -> list[int]:
     """The first by name that begin so, as far as they are among the first of all such jobs."""
-    first = searched(Asked(q=asked.q), Job.objects.all()).order_by("name_key", "id")
-    begun = jobs.filter(pk__in=first.values("pk")[:SIFTED_BY_NAME])
-    rows = _matching(replace(asked, q=""), begun, user)
+    first = searched(Asked(q=asked.q), Job.objects.all()).order_by("name_key", "id").values("id")
+    begun, values = first[:SIFTED_BY_NAME].query.sql_with_params()
+    shared = fulfilling(begun, values, policy.is_shared_sql(user, "part.id"))
+    rows = _matching(replace(asked, q=""), jobs.filter(pk__in=shared), user)
     rows = created(rows, since=asked.since, until=asked.until)
     if until_id is not None:
         rows = rows.filter(pk__lte=until_id)
-    shared = rows.filter(policy.is_shared_with(user, "pk")).order_by("name_key", "id")
-    return list(shared.values_list("pk", flat=True)[:most])
+    return list(rows.order_by("name_key", "id").values_list("pk", flat=True)[:most])
 
 
 def _sorted(
@@ -176,72 +265,22 @@ def _page(asked: Asked, jobs: QuerySet[Job], shown: QuerySet[Job], *, size: int)
     return replace(rows, rows=[whole[row.pk] for row in rows.rows if row.pk in whole])
 
 
-def _by_creation(asked: Asked, walk: _Walk, shown: QuerySet[Job], *, size: int, most: int) -> Found:
+def _by_creation(
+    asked: Asked, walk: ByNumber, shown: QuerySet[Job], *, size: int, most: int
+) -> Found:
     order, place = asked.order, asked.place
     backward = bool(place.before) or (place.last and not place.after)
     ascending = order.descending is backward
     mark = keyset.tie_of(shown, order, place.before if backward else place.after)
     start = mark if mark is not None else (0 if ascending else ENDS)
     rows = walk.rows(ascending=ascending, start=start, most=size + 1)
-    more, rows = len(rows) > size, rows[:size]
-    if backward:
-        rows.reverse()
-    is_next = mark is not None if backward else more
-    is_previous = more if backward else mark is not None
-    page = Page(
-        rows,
-        keyset.token(rows[-1], order) if rows and is_next else "",
-        keyset.token(rows[0], order) if rows and is_previous else "",
-    )
+    page = _turned(rows, order, size=size, backward=backward, is_within=mark is not None)
     count, is_more = (None, False) if asked.is_filtered else (most, True)
     if not walk.is_cut:
         return Found(page, count, is_more)
     notice = _("The search stopped after a moment, at job %(id)d.") % {"id": walk.reached}
     further = "" if backward else keyset.token(Job(pk=walk.reached), order)
     return Found(page, count, is_more, notice, further)
-
-
-class _Walk:
-    """Goes through shared jobs by number, and keeps those that an address's filters leave."""
-
-    def __init__(
-        self,
-        asked: Asked,
-        user: policy.Person,
-        sources: Sources,
-        jobs: QuerySet[Job],
-        until_id: int | None,
-    ) -> None:
-        self._sources = sources
-        low, high = bounds(asked.since, asked.until)
-        self._low, self._high = low or 0, high if high is not None else ENDS
-        if until_id is not None:
-            self._high = min(self._high, until_id + 1)
-        self._matching = _matching(asked, jobs, user)
-        self.reached = 0
-        self.is_cut = False
-
-    def rows(self, *, ascending: bool, start: int, most: int) -> list[Job]:
-        """The first that match behind a number; fewer when the time is up: then it ``is_cut``."""
-        found: list[Job] = []
-        end, size = monotonic() + SECONDS, FIRST
-        start = max(start, self._low - 1) if ascending else min(start, self._high)
-        matching = self._matching.filter(pk__gte=self._low, pk__lt=self._high)
-        while True:
-            sql = _sql(self._sources, ascending=ascending, start=start, most=size)
-            within = RawSQL(*sql)  # noqa: S611 - Django's own words, with its own values
-            rows = matching.filter(pk__in=within).order_by("pk" if ascending else "-pk")
-            found += rows[: most - len(found)]
-            if len(found) >= most:
-                return found
-            sql = _sql(self._sources, ascending=ascending, start=start, most=1, passed=size - 1)
-            edge = _numbers(*sql)
-            if not edge or not self._low <= edge[0] < self._high:
-                return found
-            if monotonic() > end:
-                self.is_cut, self.reached = True, edge[0]
-                return found
-            start, size = edge[0], min(MOST, size * 16)
 
 
 def _matching(asked: Asked, jobs: QuerySet[Job], user: policy.Person) -> QuerySet[Job]:
@@ -252,49 +291,3 @@ def _matching(asked: Asked, jobs: QuerySet[Job], user: policy.Person) -> QuerySe
     if asked.q and asked.match == "any":
         return jobs.filter(Q(name__icontains=asked.q))
     return searched(asked, jobs, by_index=False)
-
-
-def ids(user: policy.Person, *, ascending: bool, start: int, most: int) -> list[int]:
-    """The shared jobs behind a number: two queries, as many rows from each index at most.
-
-    Args:
-        user: With whom they are shared.
-        ascending: Whether the oldest comes first.
-        start: The number behind which they are wanted.
-        most: How many are enough.
-    """
-    return _numbers(*_sql(_sources(user), ascending=ascending, start=start, most=most))
-
-
-def _numbers(sql: str, values: Sequence[Any]) -> list[int]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        return [key for (key,) in cursor.fetchall()]
-
-
-def _sql(
-    sources: Sources, *, ascending: bool, start: int, most: int, passed: int = 0
-) -> tuple[str, list[Any]]:
-    beyond = {"job_id__gt" if ascending else "job_id__lt": start}
-    order = "job_id" if ascending else "-job_id"
-    parts: list[str] = []
-    values: list[Any] = []
-    for source in sources:
-        rows = source.filter(**beyond).order_by(order).values("job_id")[: most + passed]
-        sql, given = rows.query.sql_with_params()
-        # A part of a union can't be limited by itself, a table that is made of it can.
-        parts.append(f"SELECT job_id FROM ({sql}) AS part")  # noqa: S608 - Django's own words
-        values += given
-    way = "ASC" if ascending else "DESC"
-    whole = f"{' UNION '.join(parts)} ORDER BY 1 {way} LIMIT {int(most)} OFFSET {int(passed)}"
-    return whole, values
-
-
-def _sources(user: policy.Person) -> Sources:
-    groups: Any = getattr(user, "groups", None)
-    sources: list[QuerySet[Any]] = [JobShare.objects.filter(user=user.pk)]
-    if groups is not None:
-        for each in groups.order_by("pk").values_list("pk", flat=True)[:MOST_GROUPS]:
-            sources.append(JobShare.objects.filter(group=each))
-            sources.append(Job.groups.through.objects.filter(group=each))
-    return sources

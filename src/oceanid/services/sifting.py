@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -18,31 +19,66 @@ from oceanid.models import Job, Scheduler
 from oceanid.models.job import NAME_KEY_LENGTH
 from oceanid.services import policy
 from oceanid.services.asked import ACTIVE, SINCE, Asked, identity
-from oceanid.services.keyset import Unindexed
+from oceanid.services.keyset import Fenced, Unindexed
 from oceanid.states import JOB_ACTIVE, JobState
 
 FEW = 4000
 
 
-def leading(asked: Asked, scoped: QuerySet[Job], *, few: int = FEW) -> str:
-    """The filter that alone leaves the fewest rows, when these are few; "" when none does.
+_PAIRS = (("status", "app"), ("status", "scheduler"), ("status", "q"), ("app", "q"))
+"""Filters that one index over everyone's jobs answers together, so that no row is sifted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """The filters that an index answers, and how many rows they leave; no filters for no lead."""
+
+    filters: frozenset[str] = frozenset()
+    count: int = 0
+
+
+def leading(asked: Asked, scoped: QuerySet[Job], *, few: int = FEW) -> frozenset[str]:
+    """The filters that by an index leave the fewest rows, when these are few; none when none do.
 
     SQLite does not know which of several indexes leaves few rows, so it is found by counting.
     """
-    names = [name for name in ("status", "app", "scheduler", "q") if getattr(asked, name)]
-    is_own = asked.is_of_one
-    if asked.scope == "groups" or identity(asked.q) or len(names) + is_own < 2 or not names:
-        return ""
+    names = _given(asked)
+    if asked.scope == "groups" or len(names) + asked.is_of_one < 2 or not names:
+        return frozenset()
+    return fewest(asked, scoped, of_everyone=not asked.is_of_one, few=few).filters
+
+
+def fewest(asked: Asked, scoped: QuerySet[Job], *, of_everyone: bool, few: int = FEW) -> Lead:
+    """The same with its count, also for one filter alone.
+
+    Args:
+        asked: The filters.
+        scoped: The jobs that they narrow.
+        of_everyone: Whether these are everyone's, so that the indexes of two filters serve.
+        few: How many rows are too many to lead.
+    """
+    names = _given(asked)
+    pairs = [each for each in _PAIRS if of_everyone and set(each) <= set(names)]
+    paired = {name for pair in pairs for name in pair}
+    candidates = [*pairs, *((name,) for name in names if name not in paired)]
     parts = {}
-    for name in names:
-        alone = Asked(**{name: getattr(asked, name)})
+    for each in candidates:
+        alone = Asked(**{name: getattr(asked, name) for name in each})
         # Apps and schedulers have indexes over everyone's jobs alone.
-        base = scoped if name in ("status", "q") else Job.objects.all()
-        found = searched(alone, filtered(alone, base, indexed=frozenset({name})))
-        parts[name] = found.order_by().values("pk")[:few]
+        base = scoped if set(each) <= {"status", "q"} else Job.objects.all()
+        found = searched(alone, filtered(alone, base, indexed=frozenset(each)))
+        parts[frozenset(each)] = found.order_by().values("pk")[:few]
+    if not parts:
+        return Lead()
     counts = dict(zip(parts, counted(parts.values()), strict=True))
-    fewest = min(counts, key=counts.__getitem__)
-    return fewest if counts[fewest] < few else ""
+    first = min(counts, key=counts.__getitem__)
+    return Lead(first, counts[first]) if counts[first] < few else Lead()
+
+
+def _given(asked: Asked) -> list[str]:
+    if identity(asked.q):
+        return []
+    return [name for name in ("status", "app", "scheduler", "q") if getattr(asked, name)]
 
 
 def counted(parts: Iterable[QuerySet[Any, Any]]) -> Sequence[int]:
@@ -62,21 +98,15 @@ def counted(parts: Iterable[QuerySet[Any, Any]]) -> Sequence[int]:
         return list(map(int, cursor.fetchone()))
 
 
-def led(asked: Asked, scoped: QuerySet[Job], user: policy.Person, leading: str) -> QuerySet[Job]:
-    """The few rows that one filter leaves by its index, sifted by the others."""
-    if asked.is_of_one and leading in ("app", "scheduler"):
-        scoped = where(Job.objects.all(), "user_id", user_id(asked, user), by_index=False)
-    jobs = filtered(asked, scoped, indexed=_together(asked, leading))
-    return searched(asked, jobs, by_index=leading == "q")
-
-
-def _together(asked: Asked, leading: str) -> frozenset[str]:
-    """The filters that one index answers together, so that no row is read to be sifted."""
-    if not asked.is_of_one and asked.status and leading in ("status", "app", "scheduler"):
-        for other in ("app", "scheduler"):
-            if getattr(asked, other) and leading in ("status", other):
-                return frozenset({"status", other})
-    return frozenset({leading})
+def led(
+    asked: Asked, scoped: QuerySet[Job], user: policy.Person, leading: frozenset[str]
+) -> QuerySet[Job]:
+    """The few rows that some filters leave by their index, sifted by the others."""
+    if asked.is_of_one and leading & {"app", "scheduler"}:
+        person = user_id(asked, user)
+        scoped = where(Job.objects.all(), "user_id", person, by_index=False, column=Fenced)
+    jobs = filtered(asked, scoped, indexed=leading, column=Fenced)
+    return searched(asked, jobs, by_index="q" in leading, column=Fenced)
 
 
 def user_id(asked: Asked, user: policy.Person) -> Any:
@@ -88,23 +118,33 @@ def user_id(asked: Asked, user: policy.Person) -> Any:
     return people.values_list("pk", flat=True).first()
 
 
-def filtered(asked: Asked, jobs: QuerySet[Job], *, indexed: frozenset[str]) -> QuerySet[Job]:
-    """The filters; those in ``indexed`` may be answered from an index of their column."""
+def filtered(
+    asked: Asked,
+    jobs: QuerySet[Job],
+    *,
+    indexed: frozenset[str],
+    column: type[Unindexed] = Unindexed,
+) -> QuerySet[Job]:
+    """The filters; those in ``indexed`` may be answered from an index of their column, the others
+    read it as ``column`` does."""
     by_status = "status" in indexed
     if asked.status == ACTIVE:
-        jobs = where(jobs, "state__in", [s.value for s in JOB_ACTIVE], by_index=by_status)
+        jobs = where(
+            jobs, "state__in", [s.value for s in JOB_ACTIVE], by_index=by_status, column=column
+        )
     elif asked.status:
         state = JobState.of_word(asked.status)
         if state is None:
             state = JobState.OTHER
             if asked.status != state.word:
                 jobs = jobs.filter(custom_status=asked.status)
-        jobs = where(jobs, "state", state.value, by_index=by_status)
+        jobs = where(jobs, "state", state.value, by_index=by_status, column=column)
     if asked.app:
-        jobs = where(jobs, "app", asked.app, by_index="app" in indexed)
+        jobs = where(jobs, "app", asked.app, by_index="app" in indexed, column=column)
     if asked.scheduler:
         found = Scheduler.objects.filter(name=asked.scheduler).values_list("pk", flat=True)
-        jobs = where(jobs, "scheduler_id", found.first(), by_index="scheduler" in indexed)
+        by_index = "scheduler" in indexed
+        jobs = where(jobs, "scheduler_id", found.first(), by_index=by_index, column=column)
     return created(jobs, since=asked.since, until=asked.until)
 
 
@@ -135,16 +175,29 @@ def _first_id_from(moment: datetime) -> int:
     return first if first is not None else 2**63 - 1
 
 
-def where(jobs: QuerySet[Job], lookup: str, value: Any, *, by_index: bool) -> QuerySet[Job]:
+def where(
+    jobs: QuerySet[Job],
+    lookup: str,
+    value: Any,
+    *,
+    by_index: bool,
+    column: type[Unindexed] = Unindexed,
+) -> QuerySet[Job]:
     if by_index:
         return jobs.filter(**{lookup: value})
     name, _found, operation = lookup.partition("__")
     alias = f"plain_{name}"
     tail = f"__{operation}" if operation else ""
-    return jobs.alias(**{alias: Unindexed(F(name))}).filter(**{f"{alias}{tail}": value})
+    return jobs.alias(**{alias: column(F(name))}).filter(**{f"{alias}{tail}": value})
 
 
-def searched(asked: Asked, jobs: QuerySet[Job], *, by_index: bool = True) -> QuerySet[Job]:
+def searched(
+    asked: Asked,
+    jobs: QuerySet[Job],
+    *,
+    by_index: bool = True,
+    column: type[Unindexed] = Unindexed,
+) -> QuerySet[Job]:
     """Those with this number or identity, or whose name begins so, in any case of its letters."""
     if not asked.q:
         return jobs
@@ -154,9 +207,9 @@ def searched(asked: Asked, jobs: QuerySet[Job], *, by_index: bool = True) -> Que
     if meant is not None:
         return jobs.filter(pk=meant)
     start = asked.q.casefold()[:NAME_KEY_LENGTH]
-    jobs = where(jobs, "name_key__gte", start, by_index=by_index)
+    jobs = where(jobs, "name_key__gte", start, by_index=by_index, column=column)
     end = _beyond(start)
-    return where(jobs, "name_key__lt", end, by_index=by_index) if end else jobs
+    return where(jobs, "name_key__lt", end, by_index=by_index, column=column) if end else jobs
 
 
 def _beyond(start: str) -> str:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from oceanid.errors import InvalidSpecification, LimitExceeded, NotFound, NotPermitted
 from oceanid.jobs import JobManager
 from oceanid.models import AuditEvent, Job, JobShare
-from oceanid.services import listing, policy, shared, sharing, sifting
+from oceanid.services import listing, policy, shared, sharing, walks
 from oceanid.services.asked import Asked
 from oceanid.web import sharing as pages
 from tests.integration.web.conftest import MakeJob
@@ -47,7 +47,7 @@ def rights(user: Any, job: Job) -> str:
         theirs = policy.group_jobs(user).filter(pk=job.pk).exists()
         assert theirs is (sees and job.user_id != user.pk and not policy.sees_all(user))
         assert (job.pk in listed(user, scope="groups")) is theirs
-        assert (job.pk in shared.ids(user, ascending=False, start=2**63 - 1, most=9)) is theirs
+        assert (job.pk in shared.few_of(shared.sources(user) or [])) is theirs
     return " ".join(found)
 
 
@@ -269,7 +269,7 @@ def many(
 ) -> list[Job]:
     """130 jobs, most shared with one person in three ways, when 20 are very many already."""
     monkeypatch.setattr(shared, "FEW", 20)
-    monkeypatch.setattr(shared, "FIRST", 7)
+    monkeypatch.setattr(walks, "FIRST", 7)
     now = timezone.now()
     second = Group.objects.create(name="second")
     other.groups.add(team, second)
@@ -288,6 +288,13 @@ SAID = [
     {"sort": "-created"},
     {"status": "Error"},
     {"q": "Lauf 1"},
+    {"q": "Lauf", "sort": "-name"},
+    {"q": "Lauf", "status": "Error"},
+    {"q": "Lauf", "status": "active", "app": "hymod"},
+    {"q": "Lauf", "app": "hymod", "status": "Complete"},
+    {"q": "Lauf", "since": "24h"},
+    {"status": "active"},
+    {"status": "active", "app": "hymod", "sort": "-created"},
     {"q": "f 1", "match": "any"},
     {"app": "hymod", "since": "24h"},
     {"sort": "name"},
@@ -296,10 +303,16 @@ SAID = [
 ]
 
 
+@pytest.mark.parametrize("sifted", [10, 12_000])
 @pytest.mark.parametrize("said", SAID, ids=str)
 def test_very_many_are_paged_as_few_are(
-    said: dict[str, str], many: list[Job], other: User, monkeypatch: pytest.MonkeyPatch
+    said: dict[str, str],
+    sifted: int,
+    many: list[Job],
+    other: User,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(shared, "SIFTED", sifted)
     nine = listing.Reading(size=9)
     said = {"scope": "groups"} | said
 
@@ -340,20 +353,39 @@ def test_of_more_that_begin_so_than_can_be_sorted_the_first_by_name_are(
     many: list[Job], other: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listing, "COUNT_LIMIT", 25)
-    real = sifting.leading
-    monkeypatch.setattr(shared, "leading", lambda asked, jobs, few: real(asked, jobs, few=10))
-    for sort in ("name", "-ended"):
-        found = listing.read(Asked.read({"scope": "groups", "q": "Lauf", "sort": sort}), other)
-        first = sorted(many, key=lambda job: (job.name_key, job.pk))[:25]
-        assert {job.pk for job in found.jobs} == {job.pk for job in first}
-        assert "by name" in found.notice
+    monkeypatch.setattr(shared, "SIFTED", 10)
+    found = listing.read(Asked.read({"scope": "groups", "q": "Lauf", "sort": "-ended"}), other)
+    first = sorted(many, key=lambda job: (job.name_key, job.pk))[:25]
+    assert {job.pk for job in found.jobs} == {job.pk for job in first}
+    assert "by name" in found.notice
+
+
+def test_a_search_among_very_many_by_name_ends_in_time_and_goes_on(
+    many: list[Job], other: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "SIFTED", 10)
+    monkeypatch.setattr(walks, "SECONDS", 0.0)
+    Job.objects.filter(pk__in=[job.pk for job in many[:60]]).update(name="Lauf", name_key="lauf")
+    by_name = list(Job.objects.filter(pk__in=[job.pk for job in many]).order_by("name_key", "pk"))
+    for sort, wanted in (("name", by_name), ("-name", by_name[::-1])):
+        seen: list[int] = []
+        place: dict[str, str] = {}
+        for _page in range(60):
+            said = {"scope": "groups", "q": "Lauf", "sort": sort} | place
+            found = listing.read(Asked.read(said), other)
+            seen += [job.pk for job in found.jobs]
+            if not found.searched_to and not found.next:
+                break
+            assert found.notice or found.next
+            place = {"after": found.searched_to or found.next}
+        assert seen == [job.pk for job in wanted]
 
 
 def test_looking_among_very_many_ends_in_time_and_goes_on(
     many: list[Job], other: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listing, "COUNT_LIMIT", 3)
-    monkeypatch.setattr(shared, "SECONDS", 0.0)
+    monkeypatch.setattr(walks, "SECONDS", 0.0)
     seen: list[int] = []
     place: dict[str, str] = {}
     for _page in range(30):

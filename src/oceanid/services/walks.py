@@ -1,0 +1,192 @@
+"""Goes through very many jobs in portions, by number or by name, and ends in time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any
+
+from django.db import connection
+from django.db.models import F, QuerySet
+from django.db.models.expressions import RawSQL
+
+from oceanid.models import Job
+from oceanid.services.keyset import Unindexed
+
+SECONDS = 1.5
+"""How long is looked for jobs that filters leave."""
+FIRST = 1000
+MOST = 200_000
+
+Sources = Sequence[QuerySet[Any]]
+"""Rows that name jobs, each a range of an index that ends in the job's number."""
+Condition = tuple[str, list[Any]]
+
+
+class ByNumber:
+    """Goes through the jobs that sources name by number, and keeps those that match.
+
+    Args:
+        sources: What names the jobs.
+        matching: The jobs that count, their filters not answered by an index.
+        low, high: The smallest number that counts, and the first that is too large.
+        column: Which of the sources' columns names the job.
+        condition: What else a job's number must fulfil, as SQL about ``part.id`` with its values:
+            looked at before the job itself is read.
+    """
+
+    def __init__(
+        self,
+        sources: Sources,
+        matching: QuerySet[Job],
+        *,
+        low: int,
+        high: int,
+        column: str = "job_id",
+        condition: Condition | None = None,
+    ) -> None:
+        self._sources, self._column, self._condition = sources, column, condition
+        self._low, self._high = low, high
+        self._matching = matching.filter(pk__gte=low, pk__lt=high)
+        self.reached = 0
+        self.is_cut = False
+
+    def rows(self, *, ascending: bool, start: int, most: int) -> list[Job]:
+        """The first that match behind a number; fewer when the time is up: then it ``is_cut``."""
+        found: list[Job] = []
+        end, size = monotonic() + SECONDS, FIRST
+        start = max(start, self._low - 1) if ascending else min(start, self._high)
+        while True:
+            within = fulfilling(*self._sql(ascending, start, size), self._condition)
+            rows = self._matching.filter(pk__in=within).order_by("pk" if ascending else "-pk")
+            found += rows[: most - len(found)]
+            if len(found) >= most:
+                return found
+            edge = numbers(*self._sql(ascending, start, 1, passed=size - 1))
+            if not edge or not self._low <= edge[0] < self._high:
+                return found
+            if monotonic() > end:
+                self.is_cut, self.reached = True, edge[0]
+                return found
+            start, size = edge[0], min(MOST, size * 16)
+
+    def _sql(
+        self, ascending: bool, start: int, most: int, passed: int = 0
+    ) -> tuple[str, list[Any]]:
+        return sql_of(
+            self._sources,
+            ascending=ascending, start=start, most=most, passed=passed, column=self._column,
+        )  # fmt: skip
+
+
+@dataclass(slots=True)
+class ByName:
+    """Goes through jobs by name, as an index has them, and keeps those that match.
+
+    Args:
+        candidates: A range of an index that ends in the name and the number.
+        matching: The jobs that count, their filters not answered by an index.
+        condition: What a job's number must fulfil, as SQL about ``part.id`` with its values:
+            looked at before the job itself is read.
+        descending: Whether the last name comes first.
+    """
+
+    candidates: QuerySet[Job]
+    matching: QuerySet[Job]
+    condition: Condition
+    descending: bool
+    reached: tuple[str, int] = ("", 0)
+    is_cut: bool = False
+
+    def rows(self, *, start: tuple[str, int] | None, most: int) -> list[Job]:
+        """The first that match behind a name and number; fewer when the time is up: then it
+        ``is_cut``."""
+        found: list[Job] = []
+        end, size = monotonic() + SECONDS, FIRST
+        parts = self._behind(start)
+        while parts:
+            names = parts[0].order_by(*self._order(F)).values("id")
+            within = fulfilling(*names[:size].query.sql_with_params(), self.condition)
+            rows = self.matching.filter(pk__in=within)
+            found += rows.order_by(*self._order(_unindexed))[: most - len(found)]
+            if len(found) >= most:
+                return found
+            edge = names.values_list("name_key", "pk")[size - 1 : size].first()
+            if edge is None:
+                parts = parts[1:]
+                continue
+            if monotonic() > end:
+                self.is_cut, self.reached = True, edge
+                return found
+            parts, size = self._behind(edge), min(MOST, size * 4)
+        return found
+
+    def _behind(self, start: tuple[str, int] | None) -> list[QuerySet[Job]]:
+        """Those with the same name and a number behind, then those with a name behind."""
+        if start is None:
+            return [self.candidates]
+        beyond = "lt" if self.descending else "gt"
+        name, number = start
+        return [
+            self.candidates.filter(**{"name_key": name, f"pk__{beyond}": number}),
+            self.candidates.filter(**{f"name_key__{beyond}": name}),
+        ]
+
+    def _order(self, column: Any) -> list[Any]:
+        columns = [column("name_key"), column("id")]
+        return [each.desc() if self.descending else each.asc() for each in columns]
+
+
+def _unindexed(name: str) -> Unindexed:
+    return Unindexed(F(name))
+
+
+def fulfilling(sql: str, values: Sequence[Any], condition: Condition | None) -> RawSQL:
+    """The numbers that a statement gives in its column ``id``, those that fulfil a condition."""
+    if condition is None:
+        return RawSQL(sql, values)  # noqa: S611 - Django's own words
+    told, more = condition
+    whole = f"SELECT part.id FROM ({sql}) AS part WHERE {told}"  # noqa: S608 - Django's own words
+    return RawSQL(whole, [*values, *more])  # noqa: S611
+
+
+def numbers(sql: str, values: Sequence[Any]) -> list[int]:
+    """The numbers that a statement gives."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return [key for (key,) in cursor.fetchall()]
+
+
+def sql_of(
+    sources: Sources,
+    *,
+    ascending: bool,
+    start: int,
+    most: int,
+    passed: int = 0,
+    column: str = "job_id",
+) -> tuple[str, list[Any]]:
+    """The statement for the first numbers of all sources together behind one, in order.
+
+    Args:
+        sources: What names jobs.
+        ascending: Whether the smallest comes first.
+        start: The number behind which they are wanted.
+        most: How many are wanted, at most as many from each source.
+        passed: How many are passed over first.
+        column: Which column names the job.
+    """
+    beyond = {f"{column}__gt" if ascending else f"{column}__lt": start}
+    order = column if ascending else f"-{column}"
+    parts: list[str] = []
+    values: list[Any] = []
+    for source in sources:
+        rows = source.filter(**beyond).order_by(order).values(column)[: most + passed]
+        sql, given = rows.query.sql_with_params()
+        # A part of a union can't be limited by itself, a table that is made of it can.
+        parts.append(f"SELECT {column} FROM ({sql}) AS part")  # noqa: S608 - Django's own words
+        values += given
+    way = "ASC" if ascending else "DESC"
+    whole = f"{' UNION '.join(parts)} ORDER BY 1 {way} LIMIT {int(most)} OFFSET {int(passed)}"
+    return whole, values
