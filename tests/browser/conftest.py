@@ -64,6 +64,11 @@ class Watched:
         if message.type in ("error", "warning"):
             self.complaints.append(f"{message.type}: {message.text}")
 
+    def until(self, script: str, argument: Any = None) -> None:
+        """Wait until a script says yes. Playwright's own way asks again by eval, which a strict
+        Content-Security-Policy does not let pass."""
+        eventually(lambda: self.page.evaluate(script, argument), within_s=20, what=script)
+
     def go(self, path: str) -> None:
         """Open an address of the portal."""
         self.page.goto(self.portal.address + path.lstrip("/"))

@@ -166,10 +166,11 @@ def test_what_somebody_opened_stays_open_while_the_page_changes(
     )
     watched.portal.run(
         "from oceanid.models import ClusterNode\n"
-        f"ClusterNode.objects.filter(cluster={made[0]}, role='MAS').update(jobs_running=7)\n"
+        f"nodes = ClusterNode.objects.filter(cluster={made[0]}).exclude(problem='')\n"
+        "nodes.update(console='<b>boot</b> once more')\n"
     )
-    page.wait_for_selector("#cl-nodes:not([data-old])", timeout=SOON_MS)
-    assert page.locator("#cl-nodes details[open]").count() >= 1
+    changed = "#cl-nodes:not([data-old]) details[open] pre:has-text('once more')"
+    page.wait_for_selector(changed, timeout=SOON_MS)
 
 
 def test_what_is_in_an_account_is_looked_for_and_told(

@@ -19,6 +19,7 @@ PIXEL = (
     + "AABJRU5ErkJggg=="
 )
 PRELUDE = """
+import time
 from django.contrib.auth.models import User
 from oceanid.jobs import JobManager
 admin = User.objects.get(username="admin")
@@ -161,9 +162,14 @@ def test_output_comes_into_the_page_and_follows(watched: Watched) -> None:
 
 
 def test_output_from_afar_says_so_and_what_was_left_out_until_the_file_is_here(
-    watched: Watched, talkative: int
+    watched: Watched,
 ) -> None:
     page = watched.page
+    job = made(
+        watched.portal,
+        "job = shell('Afar', 'sleep 300'); job.execute(); print('JOB', job.pk)\n"
+        "while not job.tasks.filter(state='RUN').exists(): time.sleep(0.1)\n",
+    )
     told = {"truncated": False, "shown_size": "2.0 MiB", "size": 2_000_020}
     answers = [
         {"text": "from afar\n", "offset": 2_000_000, "next": 2_000_010, "ended": False,
@@ -173,7 +179,7 @@ def test_output_from_afar_says_so_and_what_was_left_out_until_the_file_is_here(
     ]  # fmt: skip
     waiting = iter(answers)
     page.route("**/tasks/0/stdout/**", lambda route: route.fulfill(json=told | next(waiting)))
-    watched.go(f"/compute/jobs/{talkative}/")
+    watched.go(f"/compute/jobs/{job}/")
     log = page.locator("[data-log*='stdout']")
     log.locator("[data-log-note]", has_text="Read from far away.").wait_for()
     assert log.locator("[data-log-text]").inner_text() == "from afar\n"
@@ -184,6 +190,7 @@ def test_output_from_afar_says_so_and_what_was_left_out_until_the_file_is_here(
     assert log.locator("[data-log-text]").inner_text() == "from afar\nthe rest\n"
     assert log.locator("[data-log-download]").is_visible()
     assert not log.locator("[data-log-note]").is_visible()
+    watched.portal.run(f"from oceanid.models import Job; Job.objects.get(pk={job}).stop()")
 
 
 def test_all_files_come_as_a_zip(watched: Watched, talkative: int, tmp_path: Path) -> None:

@@ -132,7 +132,7 @@ def test_a_search_that_is_typed_fast_ends_with_its_matches_and_without_complaint
     page.keyboard.press("/")
     page.keyboard.type("bulk 03")
     page.keyboard.press("Enter")
-    page.wait_for_function("document.querySelectorAll('[data-pick]').length === 1")
+    watched.until("document.querySelectorAll('[data-pick]').length === 1")
     page.wait_for_selector("#jobs-busy:not(.htmx-request)", state="attached")
     assert "q=bulk" in page.url and watched.complaints == []
 

@@ -57,11 +57,9 @@ def seeded(portal: Portal, simple_job: int) -> int:
     return simple_job
 
 
-def drawn(page: Any) -> None:
+def drawn(watched: Watched) -> None:
     """Wait for the charts."""
-    page.wait_for_function(
-        "document.querySelectorAll('[data-chart] canvas').length === 3", timeout=20_000
-    )
+    watched.until("document.querySelectorAll('[data-chart] canvas').length === 3")
 
 
 @pytest.mark.parametrize("watched", LOOKS, indirect=True, ids=lambda look: f"{look[0]}-{look[1]}")
@@ -70,7 +68,7 @@ def test_the_overview_is_open_to_everyone(watched: Watched, seeded: int) -> None
     watched.page.wait_for_selector("#over-held:has-text('It used more memory than it asked for')")
     for path in ("/compute/", "/compute/?scope=mine&span=hour", "/compute/?span=week"):
         watched.go(path)
-        drawn(watched.page)
+        drawn(watched)
         watched.page.click(".o-over__table summary")
         assert barriers(watched) == [], path
         width = watched.page.evaluate("document.documentElement.scrollWidth")
@@ -79,7 +77,7 @@ def test_the_overview_is_open_to_everyone(watched: Watched, seeded: int) -> None
 
 def test_charts_are_read_with_the_arrow_keys(watched: Watched, seeded: int) -> None:
     watched.go("/compute/")
-    drawn(watched.page)
+    drawn(watched)
     page = watched.page
     page.focus("[data-chart=ended]")
     for _ in range(10):
@@ -117,7 +115,7 @@ def test_spans_and_whose_are_chosen_by_keyboard(watched: Watched, seeded: int) -
 
 def test_charts_follow_the_width_and_the_theme(watched: Watched, seeded: int) -> None:
     watched.go("/compute/")
-    drawn(watched.page)
+    drawn(watched)
     page = watched.page
     ink = """() => {
         const canvas = document.querySelector('[data-chart=ended] canvas');
@@ -129,9 +127,9 @@ def test_charts_follow_the_width_and_the_theme(watched: Watched, seeded: int) ->
     light = page.evaluate(ink)
     assert light > 0
     page.click("[data-theme-toggle]")
-    page.wait_for_function(f"({ink})() !== {light}")
+    watched.until(f"({ink})() !== {light}")
     page.set_viewport_size({"width": 400, "height": 900})
-    page.wait_for_function(
+    watched.until(
         "document.querySelector('[data-chart=ended] .uplot').getBoundingClientRect().width < 400"
     )
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
@@ -139,7 +137,7 @@ def test_charts_follow_the_width_and_the_theme(watched: Watched, seeded: int) ->
 
 def test_the_overview_is_kept_up_to_date(watched: Watched, seeded: int) -> None:
     watched.go("/compute/?scope=mine")
-    drawn(watched.page)
+    drawn(watched)
     page = watched.page
     page.evaluate("window.neverReloaded = true")
     page.focus("#over-mine header a")

@@ -154,10 +154,9 @@ def test_a_digest_is_unfolded_and_a_notice_read_by_keyboard(
     unread = page.locator(".o-notices > li.is-unread").count()
     page.locator(".o-notices__read button").first.focus()
     page.keyboard.press("Enter")
-    page.wait_for_function(
-        "count => document.querySelectorAll('.o-notices > li.is-unread').length === count - 1",
-        arg=unread,
-    )
+    from playwright.sync_api import expect
+
+    expect(page.locator(".o-notices > li.is-unread")).to_have_count(unread - 1, timeout=20_000)
     assert page.url.endswith("?show=all")
 
 

@@ -113,10 +113,9 @@ class ClusterActions(FromAdmin):
             "stays": clusters.why_it_stays(cluster) if verb == "delete" else None,
             "watch_url": self._page(cluster),
         }
-        status = 200 if context["problem"] is None else 400
-        answer = TemplateResponse(request, "admin/oceanid/cluster/act.html", context)
-        answer.status_code = status
-        return answer
+        # What was only looked at is no error, whatever there is to be said of it.
+        status = 200 if problem is None else 400
+        return TemplateResponse(request, "admin/oceanid/cluster/act.html", context, status=status)
 
     def _page(self, cluster: Cluster) -> str:
         return str(self.page_of("watch", cluster))  # type: ignore[attr-defined]
