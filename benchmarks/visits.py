@@ -77,7 +77,7 @@ def others() -> Iterator[tuple[str, Visit]]:
     yield "overview of everyone", Visit(ADMIN, "/compute/?scope=all")
     yield "overview of everyone's week", Visit(ADMIN, "/compute/?scope=all&span=week")
     yield "overview of one's own", Visit(FEW, "/compute/?scope=mine")
-    yield "a saved view, of 50", Visit(MANY, f"{JOBS}?view={view}&scope=mine&status=Error")
+    yield _visit(MANY, "mine", "a saved view, of 50", view=str(view), status="Error")
     for scope, person in (("mine", MANY), ("all", ADMIN), ("groups", READER)):
         for kind in ("csv", "json"):
             export = f"{JOBS}export/?scope={scope}&format={kind}"

@@ -141,6 +141,11 @@ class Asked:
         return Place(after=self.after, before=self.before, last=self.at == "last")
 
 
+def is_text(text: str) -> bool:
+    """Whether a search is for names."""
+    return bool(text) and identity(text) is None
+
+
 def identity(text: str) -> int | UUID | None:
     """The job's number or UUID that a search means; None when it means a name."""
     if re.fullmatch(r"#?[0-9]{1,18}", text):

@@ -14,15 +14,16 @@ from django.utils.translation import gettext as _
 
 from oceanid.models import Job
 from oceanid.services import keyset, policy, shared
-from oceanid.services.asked import ACTIVE, Asked, identity
+from oceanid.services.asked import ACTIVE, Asked, identity, is_text
 from oceanid.services.columns import Column
 from oceanid.services.keyset import Unindexed
-from oceanid.services.sifting import filtered, leading, led, searched, user_id
+from oceanid.services.sifting import filtered, is_often, leading, led, searched, user_id
 from oceanid.services.walks import Sources
 from oceanid.states import JobState
 
 PAGE_SIZE = 50
 COUNT_LIMIT = 1000
+BY_NAME = ("name_key", "id")
 
 SEARCH_SECONDS = 1.5
 
@@ -118,17 +119,21 @@ def read(
     if asked.q and asked.match == "any":
         return _search_anywhere(asked, filtered(asked, scoped, indexed=frozenset()))
     first_by = leading(asked, scoped)
-    matching = reading.narrowed(_matching(asked, scoped, user, first_by))
+    indexed = frozenset() if first_by else _indexed(asked)
+    by_name = not first_by and _is_by_name(asked, indexed)
+    matching = reading.narrowed(_matching(asked, scoped, user, first_by, indexed))
+    ids = matching.order_by(*(BY_NAME if by_name else ())).values_list("pk", flat=True)
+    first = list(ids[: COUNT_LIMIT + 1])
     jobs: QuerySet[Job]
-    first = list(matching.order_by().values_list("pk", flat=True)[: COUNT_LIMIT + 1])
     few = len(first) <= COUNT_LIMIT
     by_index = False
-    if few and (asked.is_filtered or asked.scope == "groups"):
-        jobs = Job.objects.filter(pk__in=first)  # found once, and not looked for again
+    if by_name or (few and (asked.is_filtered or asked.scope == "groups")):
+        # Found once, and not looked for again.
+        jobs = Job.objects.filter(pk__in=first[:COUNT_LIMIT])
     elif first_by:
         jobs = matching
     else:
-        jobs, by_index = _many(asked, reading.narrowed(scoped), _indexed(asked))
+        jobs, by_index = _many(asked, reading.narrowed(scoped), indexed)
     order = replace(asked.order, by_index=by_index)
     jobs = _shown(jobs, asked, reading)
     rows = keyset.page(jobs, order=order, place=asked.place, size=reading.size)
@@ -148,7 +153,9 @@ def few_ids(asked: Asked, user: policy.Person) -> list[int] | None:
     scoped = scope(asked, user, sources=sources)
     if asked.q and asked.match == "any":
         return None
-    matching = _matching(asked, scoped, user, leading(asked, scoped))
+    first_by = leading(asked, scoped)
+    indexed = frozenset() if first_by else _indexed(asked)
+    matching = _matching(asked, scoped, user, first_by, indexed)
     found = list(matching.order_by().values_list("pk", flat=True)[: COUNT_LIMIT + 1])
     return sorted(found) if len(found) <= COUNT_LIMIT else None
 
@@ -169,12 +176,16 @@ def among(asked: Asked, user: policy.Person, *, after: int, until: int) -> Query
 
 
 def _matching(
-    asked: Asked, scoped: QuerySet[Job], user: policy.Person, first_by: frozenset[str]
+    asked: Asked,
+    scoped: QuerySet[Job],
+    user: policy.Person,
+    first_by: frozenset[str],
+    indexed: frozenset[str],
 ) -> QuerySet[Job]:
     if first_by:
         return led(asked, scoped, user, first_by)
     by_index = asked.scope != "groups"
-    return searched(asked, filtered(asked, scoped, indexed=_indexed(asked)), by_index=by_index)
+    return searched(asked, filtered(asked, scoped, indexed=indexed), by_index=by_index)
 
 
 def _many(
@@ -182,13 +193,20 @@ def _many(
 ) -> tuple[QuerySet[Job], bool]:
     """Jobs of which there are many, and whether to walk the index of their order."""
     by_index = asked.scope != "groups"
-    indexed = indexed & _ordered_by(asked)
-    jobs = searched(asked, filtered(asked, scoped, indexed=indexed), by_index=by_index)
-    if asked.q and not identity(asked.q) and asked.sort_name != "name":
+    narrow = indexed if _is_by_name(asked, indexed) else indexed & _ordered_by(asked)
+    jobs = searched(asked, filtered(asked, scoped, indexed=narrow), by_index=by_index)
+    if is_text(asked.q) and asked.sort_name != "name":
         # Any other order than by name is that of the first matches: sorting a million is not.
-        first = jobs.order_by("name_key", "id").values_list("pk", flat=True)[:COUNT_LIMIT]
+        first = jobs.order_by(*BY_NAME).values_list("pk", flat=True)[:COUNT_LIMIT]
         return Job.objects.filter(pk__in=list(first)), False
     return jobs, by_index
+
+
+def _is_by_name(asked: Asked, indexed: frozenset[str]) -> bool:
+    """Whether the first matches by name are what is shown, and an index has them in that order."""
+    by_place = asked.scheduler and "scheduler" in indexed
+    in_order = asked.status != ACTIVE and not by_place and asked.scope != "groups"
+    return is_text(asked.q) and asked.sort_name != "name" and in_order
 
 
 def newest_first(asked: Asked, scoped: QuerySet[Job], user: policy.Person) -> QuerySet[Job]:
@@ -289,9 +307,13 @@ _OWN_INDEXED = frozenset({"status"})
 
 
 def _indexed(asked: Asked) -> frozenset[str]:
-    if asked.scope == "groups" or (asked.is_of_one and asked.q and identity(asked.q) is None):
+    if asked.scope == "groups" or (asked.is_of_one and is_text(asked.q)):
         return frozenset()  # a person's names that begin so are fewer than their common status
-    return _ALL_INDEXED if asked.scope == "all" and not asked.user else _OWN_INDEXED
+    if asked.is_of_one:
+        return _OWN_INDEXED
+    if asked.scheduler and is_text(asked.q) and is_often(asked):
+        return _ALL_INDEXED - {"scheduler"}  # whose index is not by name as well
+    return _ALL_INDEXED
 
 
 def _ordered_by(asked: Asked) -> frozenset[str]:

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Generator
@@ -58,6 +59,18 @@ class Portal:
         found = eventually(lambda: ADDRESS.search(self.said), within_s=120, what="its address")
         eventually(lambda: "Password:" in self.said, within_s=5, what=self.said)
         return found[1]
+
+    def wait_until_ready(self) -> None:
+        """Until its supervisor beats, which may be some seconds after the first page."""
+        visitor = browser()
+
+        def ready() -> bool:
+            try:
+                return bool(visitor.open(f"{self.address}readyz", timeout=20).status == 200)
+            except urllib.error.HTTPError:
+                return False
+
+        eventually(ready, within_s=60, what="its supervisor beats")
 
     def command(self, *words: str, expect: int | None = 0) -> str:
         return said(oceanid(*words), cwd=self.home, env=self.env, expect=expect)

@@ -45,16 +45,8 @@ def test_a_stranger_gets_no_metrics_no_page_and_no_other_host(lasting: Portal) -
 
 
 def test_it_becomes_ready_when_the_supervisor_beats(lasting: Portal) -> None:
-    visitor, address = browser(), lasting.address
-
-    def ready() -> bool:
-        try:
-            return bool(visitor.open(f"{address}readyz", timeout=20).status == 200)
-        except urllib.error.HTTPError:
-            return False
-
-    eventually(ready, within_s=20, what=lasting.said)
-    told = json.load(visitor.open(f"{address}healthz", timeout=20))
+    lasting.wait_until_ready()
+    told = json.load(browser().open(f"{lasting.address}healthz", timeout=20))
     assert told["status"] == "ok"
     assert told["heartbeat_age_s"] < 20
     assert "1 alive, last beat" in lasting.command("doctor")
@@ -65,6 +57,7 @@ def test_it_stops_within_five_seconds_while_streams_are_open(
     portal: Portal, number: signal.Signals
 ) -> None:
     visitor = log_in(portal)
+    portal.wait_until_ready()
     streams = [visitor.open(f"{portal.address}compute/live/", timeout=20) for _ in range(3)]
     assert all(stream.read(1) for stream in streams)
     children = psutil.Process(portal.process.pid).children(recursive=True)
@@ -73,6 +66,15 @@ def test_it_stops_within_five_seconds_while_streams_are_open(
     assert "none runs; the last one stopped" in portal.command("doctor")
     assert not [each for each in children if each.is_running()]
     assert "Traceback" not in portal.said
+
+
+def test_it_stops_as_cleanly_before_its_supervisor_has_begun(portal: Portal) -> None:
+    supervisor = portal.child("supervise")
+    assert portal.stop() < 5
+    assert not supervisor.is_running()
+    assert "Stopped. No job was running" in portal.said
+    assert "Traceback" not in portal.said
+    assert re.search(r"none (has run yet|runs; the last one stopped)", portal.command("doctor"))
 
 
 def test_a_second_start_on_the_same_home_tells_the_first_ones_address(lasting: Portal) -> None:
