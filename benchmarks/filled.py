@@ -8,7 +8,6 @@ one job has whose page is measured.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import shutil
 import time
 from collections.abc import Sequence
@@ -16,6 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from benchmarks.rows import chosen, dice, is_postgresql, moment, uuid_of, weighted, write
 
 ROOT = Path(__file__).parent.parent
 CACHE = ROOT / "var" / "cache" / "bench-pages"
@@ -65,7 +66,8 @@ class Size:
 
 def home_of(size: Size) -> Path:
     """Where a portal of this size is kept; a change of the tables gives another place."""
-    digest = hashlib.sha256(Path(__file__).read_bytes())
+    here = Path(__file__)
+    digest = hashlib.sha256(here.read_bytes() + here.with_name("rows.py").read_bytes())
     for folder in ("models", "migrations"):
         for file in sorted((ROOT / "src" / "oceanid" / folder).glob("*.py")):
             digest.update(file.read_bytes())
@@ -102,9 +104,11 @@ def fill(size: Size) -> None:
             for index in model._meta.indexes:
                 editor.remove_index(model, index)
     with connection.cursor() as cursor:
-        for fast in FAST_POSTGRESQL if _is_postgresql() else FAST_SQLITE:
-            cursor.execute(f"SET {fast}" if _is_postgresql() else f"PRAGMA {fast}")
-    _write(Job, size.jobs, _jobs(size, users, [place.pk for place in places]))
+        for fast in FAST_POSTGRESQL if is_postgresql() else FAST_SQLITE:
+            cursor.execute(f"SET {fast}" if is_postgresql() else f"PRAGMA {fast}")
+    states = weighted(0, {f"'{name}'": each for name, each in _STATES.items()})
+    rows = _jobs(size, users, [place.pk for place in places])
+    write(Job, size.jobs, rows, given={"state": states})
     one = Job.objects.create(
         type="CONDOR", app=COMMON_APP, name=ONE, name_key=ONE,
         user_id=users[ADMIN], state="VCP", wanted="RUN", attempt=1, scheduler=places[0],
@@ -112,9 +116,9 @@ def fill(size: Size) -> None:
         creation_time=LATEST, execute_time=LATEST, start_time=LATEST,
         completion_time=LATEST + timedelta(hours=1),
     )  # fmt: skip
-    _write(Task, size.tasks, _tasks(size, one.pk))
-    _write(JobEvent, EVENTS * size.jobs, _events(size))
-    _write(JobEvent, 3 + 4 * size.tasks, _events_of(one.pk, behind=EVENTS * size.jobs))
+    write(Task, size.tasks, _tasks(size, one.pk))
+    write(JobEvent, EVENTS * size.jobs, _events(size))
+    write(JobEvent, 3 + 4 * size.tasks, _events_of(one.pk, behind=EVENTS * size.jobs))
     with connection.schema_editor() as editor:
         for model in (Job, Task, JobEvent):
             for index in model._meta.indexes:
@@ -126,7 +130,7 @@ def fill(size: Size) -> None:
     through.objects.bulk_create(through(job_id=pk, group_id=group.pk) for pk in shared)
     readers = Group.objects.create(name="readers")
     readers.user_set.add(users[READER])
-    _write(JobShare, size.jobs // 10, _shares(users[READER], readers.pk))
+    write(JobShare, size.jobs // 10, _shares(users[READER], readers.pk))
     _sums(users, [place.pk for place in places])
     _told(size, users)
     _around(one, users)
@@ -166,28 +170,28 @@ def _told(size: Size, users: dict[str, int]) -> None:
     from oceanid.models import AuditEvent, Notice
 
     verbs = ("stop", "delete", "resubmit", "change")
-    _write(AuditEvent, max(500, size.jobs // 10), {
+    write(AuditEvent, max(500, size.jobs // 10), {
         "id": "n",
-        "at": _time(f"({_SECONDS} + n * 9)"),
+        "at": moment(f"({_SECONDS} + n * 9)"),
         "actor_id": str(users[MANY]),
         "person": f"CASE WHEN n % 2 = 0 THEN '{MANY}' ELSE '{ADMIN}' END",
         "origin": "'page'",
-        "verb": _chosen(_dice(11, len(verbs)), verbs),
+        "verb": chosen(dice(11, len(verbs)), verbs),
         "kind": "CASE WHEN n % 50 = 0 THEN 'scheduler' ELSE 'job' END",
         "object_id": "CAST(n AS text)",
-        "object_name": f"{_chosen(_dice(3, len(_WORDS)), _WORDS)} || ' ' || n",
+        "object_name": f"{chosen(dice(3, len(_WORDS)), _WORDS)} || ' ' || n",
         "object_key": "'job ' || n",
     })  # fmt: skip
     item = '{"subject": "job", "id": 1, "name": "run", "word": "Complete", "state": "COM"}'
-    _write(Notice, max(300, size.jobs // 100), {
+    write(Notice, max(300, size.jobs // 100), {
         "id": "n",
         "user_id": str(users[MANY]),
         "count": "1",
         "counts": """'{"Complete": 1}'""",
         "items": f"'[{item}]'",
-        "created_at": _time(f"({_SECONDS} + n * 60)"),
-        "changed_at": _time(f"({_SECONDS} + n * 60)"),
-        "read_at": f"CASE WHEN n % 2 = 0 THEN {_time(f'({_SECONDS} + n * 61)')} END",
+        "created_at": moment(f"({_SECONDS} + n * 60)"),
+        "changed_at": moment(f"({_SECONDS} + n * 60)"),
+        "read_at": f"CASE WHEN n % 2 = 0 THEN {moment(f'({_SECONDS} + n * 61)')} END",
     })  # fmt: skip
 
 
@@ -226,38 +230,40 @@ def _around(one: Any, users: dict[str, int]) -> None:
 
 
 def _jobs(size: Size, users: dict[str, int], places: Sequence[int]) -> dict[str, str]:
-    """Each column as an expression of the row's number ``n`` and of ``state``."""
+    """Each column as an expression of the row's number ``n`` and of its ``state``."""
     created = f"({_SECONDS} + n * {int(SPAN.total_seconds())} / {size.jobs})"
-    started = f"({created} + {_dice(1, 86_400)})"
-    ended = f"({started} + 1 + {_dice(2, 400_000)})"
-    word = _dice(3, len(_WORDS))
-    number = f"' ' || {_dice(4, size.jobs)}"
+    started = f"({created} + {dice(1, 86_400)})"
+    ended = f"({started} + 1 + {dice(2, 400_000)})"
+    word = dice(3, len(_WORDS))
+    number = f"' ' || {dice(4, size.jobs)}"
     keys = [each.casefold() for each in _WORDS]
     # A few people, apps and schedulers have most of the jobs, and many have few.
-    other = f"{users['user_0']} + {_dice(5, USERS)} * {_dice(6, USERS)} / {USERS}"
+    other = f"{users['user_0']} + {dice(5, USERS)} * {dice(6, USERS)} / {USERS}"
     apps = {f"'app_{rank:02}'": 10_000 // (rank + 1) ** 2 + 1 for rank in range(APPS)}
     at = {str(pk): 1000 // (rank + 1) ** 3 + 1 for rank, pk in enumerate(places)}
     every = size.jobs // FEW_JOBS
     unstarted, unended = (
         ", ".join(f"'{state}'" for state in sorted(states)) for states in (_UNSTARTED, _UNENDED)
     )
-    is_own = f"{_dice(9, 20)} = 0"  # jobs that only an app runs have no scheduler
+    is_own = f"{dice(9, 20)} = 0"  # jobs that only an app runs have no scheduler
     return {
         "id": "n",
-        "uuid": _uuid(_dice(10, 2**31), "n"),
+        "uuid": uuid_of(dice(10, 2**31), "n"),
         "type": f"CASE WHEN {is_own} THEN 'BASIC' ELSE 'CONDOR' END",
-        "app": _weighted(7, apps),
-        "name": f"{_chosen(word, _WORDS)} || {number}",
-        "name_key": f"{_chosen(word, keys)} || {number}",
+        "app": weighted(7, apps),
+        "name": f"{chosen(word, _WORDS)} || {number}",
+        "name_key": f"{chosen(word, keys)} || {number}",
         "user_id": f"CASE WHEN n % {every} = 1 THEN {users[FEW]}"
         f" WHEN n % 10 = 2 THEN {users[MANY]} ELSE {other} END",
         "state": "state",
+        "spec": f"'{_SPEC}'",
+        "attributes": """'{"executable": "/usr/bin/python3", "request_memory": "2 GB"}'""",
         "custom_status": "CASE WHEN state = 'OTH' THEN 'Half-way' ELSE '' END",
-        "creation_time": _time(created),
-        "execute_time": f"CASE WHEN state <> 'PEN' THEN {_time(created)} END",
-        "start_time": f"CASE WHEN state NOT IN ({unstarted}) THEN {_time(started)} END",
-        "completion_time": f"CASE WHEN state NOT IN ({unended}) THEN {_time(ended)} END",
-        "scheduler_id": f"CASE WHEN NOT {is_own} THEN {_weighted(8, at)} END",
+        "creation_time": moment(created),
+        "execute_time": f"CASE WHEN state <> 'PEN' THEN {moment(created)} END",
+        "start_time": f"CASE WHEN state NOT IN ({unstarted}) THEN {moment(started)} END",
+        "completion_time": f"CASE WHEN state NOT IN ({unended}) THEN {moment(ended)} END",
+        "scheduler_id": f"CASE WHEN NOT {is_own} THEN {weighted(8, at)} END",
         "progress": "CASE WHEN state = 'RUN' THEN 50 END",
         "wanted": "CASE WHEN state = 'PEN' THEN 'DRA' ELSE 'RUN' END",
         "attempt": "CASE WHEN state = 'PEN' THEN 0 ELSE 1 END",
@@ -273,7 +279,7 @@ def _shares(user: int, group: int) -> dict[str, str]:
         "user_id": f"CASE WHEN n % 2 = 0 THEN {user} END",
         "group_id": f"CASE WHEN n % 2 = 1 THEN {group} END",
         "right": "'view'",
-        "at": _time(str(_SECONDS)),
+        "at": moment(str(_SECONDS)),
     }
 
 
@@ -286,8 +292,8 @@ def _tasks(size: Size, job: int) -> dict[str, str]:
         "index": "n - 1",
         "state": f"CASE WHEN {failed} THEN 'ERR' ELSE 'COM' END",
         "exit_code": f"CASE WHEN {failed} THEN 1 ELSE 0 END",
-        "start_time": _time(f"({_SECONDS} + n / 50)"),
-        "completion_time": _time(f"({_SECONDS} + n / 50 + 10)"),
+        "start_time": moment(f"({_SECONDS} + n / 50)"),
+        "completion_time": moment(f"({_SECONDS} + n / 50 + 10)"),
         "cpu_s": "9.5",
         "host": "'node-' || n % 50",
     }
@@ -304,11 +310,11 @@ def _events(size: Size) -> dict[str, str]:
         "task_id": f"CASE WHEN NOT {is_own} THEN n / 4 END",
         "attempt": "1",
         "kind": f"CASE WHEN {is_own} THEN 'state' ELSE 'task' END",
-        "before": f"CASE WHEN {is_own} THEN {_chosen(place, own[:4])}"
-        f" ELSE {_chosen('n % 4', moves[:4])} END",
-        "after": f"CASE WHEN {is_own} THEN {_chosen(place, own[1:])}"
-        f" ELSE {_chosen('n % 4', moves[1:])} END",
-        "at": _time(f"({_SECONDS} + n * {int(SPAN.total_seconds())} / {EVENTS * size.jobs})"),
+        "before": f"CASE WHEN {is_own} THEN {chosen(place, own[:4])}"
+        f" ELSE {chosen('n % 4', moves[:4])} END",
+        "after": f"CASE WHEN {is_own} THEN {chosen(place, own[1:])}"
+        f" ELSE {chosen('n % 4', moves[1:])} END",
+        "at": moment(f"({_SECONDS} + n * {int(SPAN.total_seconds())} / {EVENTS * size.jobs})"),
     }
 
 
@@ -321,95 +327,12 @@ def _events_of(job: int, *, behind: int) -> dict[str, str]:
         "task_id": "CASE WHEN n > 3 THEN n / 4 END",
         "attempt": "1",
         "kind": "CASE WHEN n > 3 THEN 'task' ELSE 'state' END",
-        "before": f"CASE WHEN n > 3 THEN {_chosen('n % 4', moves[:4])}"
-        f" ELSE {_chosen('n - 1', own[:3])} END",
-        "after": f"CASE WHEN n > 3 THEN {_chosen('n % 4', moves[1:])}"
-        f" ELSE {_chosen('n - 1', own[1:])} END",
-        "at": _time(f"({_SECONDS} + n / 100)"),
+        "before": f"CASE WHEN n > 3 THEN {chosen('n % 4', moves[:4])}"
+        f" ELSE {chosen('n - 1', own[:3])} END",
+        "after": f"CASE WHEN n > 3 THEN {chosen('n % 4', moves[1:])}"
+        f" ELSE {chosen('n - 1', own[1:])} END",
+        "at": moment(f"({_SECONDS} + n / 100)"),
     }
-
-
-def _write(model: Any, count: int, columns: dict[str, str]) -> None:
-    """Write rows that say some of the columns; the others get the field's default."""
-    from django.core.management.color import no_style
-    from django.db import connection
-
-    quote = connection.ops.quote_name
-    whole = {field.column: _literal(field) for field in model._meta.concrete_fields} | columns
-    numbers = f"""
-            SELECT CAST(1 AS bigint) UNION ALL SELECT n + 1 FROM numbers WHERE n < {count}
-    """
-    if _is_postgresql():
-        numbers = f"SELECT generate_series(CAST(1 AS bigint), {count})"
-    statement = f"""
-        INSERT INTO {quote(model._meta.db_table)} ({", ".join(map(quote, whole))})
-        WITH RECURSIVE numbers(n) AS ({numbers})
-        SELECT {", ".join(whole.values())}
-        FROM (SELECT n, {_weighted(0, {f"'{name}'": each for name, each in _STATES.items()})}
-              AS state FROM numbers) AS rows
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
-        for reset in connection.ops.sequence_reset_sql(no_style(), [model]):
-            cursor.execute(reset)
-
-
-def _dice(which: int, sides: int) -> str:
-    """A number below ``sides`` that looks as if it had nothing to do with ``n``."""
-    return f"((n * {7_368_787 + 15_485_863 * which} + {which * 7919}) % 2147483647 % {sides})"
-
-
-def _chosen(number: str, texts: Sequence[str]) -> str:
-    cases = (
-        "WHEN {} THEN '{}'".format(place, text.replace("'", "''"))
-        for place, text in enumerate(texts)
-    )
-    return f"CASE {number} {' '.join(cases)} END"
-
-
-def _weighted(which: int, weights: dict[str, int]) -> str:
-    """One of some expressions, each as often as its weight says."""
-    sums = itertools.accumulate(weights.values())
-    dice = _dice(which + 20, sum(weights.values()))
-    cases = (f"WHEN {dice} < {most} THEN {each}" for each, most in zip(weights, sums, strict=True))
-    return f"CASE {' '.join(cases)} END"
-
-
-def _uuid(high: str, low: str) -> str:
-    if _is_postgresql():
-        return f"(lpad(to_hex({high}), 16, '0') || lpad(to_hex({low}), 16, '0'))::uuid"
-    return f"printf('%016x%016x', {high}, {low})"
-
-
-def _time(seconds: str) -> str:
-    """Seconds since 1970 as the database keeps a time."""
-    if _is_postgresql():
-        return f"to_timestamp({seconds})"
-    return f"strftime('%Y-%m-%d %H:%M:%S', {seconds}, 'unixepoch')"
-
-
-def _is_postgresql() -> bool:
-    from django.db import connection
-
-    return connection.vendor == "postgresql"
-
-
-def _literal(field: Any) -> str:
-    """A field's default as SQL."""
-    from django.db.models import JSONField
-
-    if field.name == "spec":
-        return f"'{_SPEC}'"
-    if field.name == "attributes":
-        return """'{"executable": "/usr/bin/python3", "request_memory": "2 GB"}'"""
-    if isinstance(field, JSONField):
-        return {dict: "'{}'", list: "'[]'"}.get(field.default, "NULL")
-    value = field.get_default()
-    if value is None:
-        return "NULL"
-    if isinstance(value, bool):
-        return "TRUE" if value else "FALSE"
-    return str(value) if isinstance(value, int) else f"'{value}'"
 
 
 def _settle() -> None:
@@ -417,7 +340,7 @@ def _settle() -> None:
     from django.db import connection
 
     with connection.cursor() as cursor:
-        if _is_postgresql():
+        if is_postgresql():
             for fast in FAST_POSTGRESQL:
                 cursor.execute(f"RESET {fast.partition('=')[0]}")
             cursor.execute("VACUUM ANALYZE")

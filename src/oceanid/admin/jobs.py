@@ -42,14 +42,20 @@ EVENTS_SHOWN = 20
 
 
 class JobList(ChangeList):
-    """The list as its filters and its search leave it, by the index that leaves few."""
+    """The list as its filters and its search leave it, by the index that leaves few.
+
+    Its ``notice`` says that these are not all.
+    """
+
+    notice = ""
 
     def get_queryset(
         self, request: HttpRequest, exclude_parameters: list[str | None] | None = None
     ) -> QuerySet[Any]:
         visible = super().get_queryset(request, exclude_parameters).order_by()
         newest = listing.newest_first(asked_of(request), visible, request.user)
-        return self.apply_select_related(newest)
+        self.notice = newest.notice
+        return self.apply_select_related(newest.jobs)
 
 
 @admin.register(Job)

@@ -82,6 +82,21 @@ class Reading:
 USUAL = Reading()
 
 
+@dataclass(frozen=True, slots=True)
+class Many:
+    """Jobs of which there are more than are counted.
+
+    Args:
+        jobs: They, or the first of them by name when that is how they were searched for.
+        by_index: Whether the index of their order is walked.
+        notice: That these are the first by name alone; "" when all are there.
+    """
+
+    jobs: QuerySet[Job]
+    by_index: bool = False
+    notice: str = ""
+
+
 def read(
     asked: Asked,
     user: policy.Person,
@@ -124,20 +139,20 @@ def read(
     matching = reading.narrowed(_matching(asked, scoped, user, first_by, indexed))
     ids = matching.order_by(*(BY_NAME if by_name else ())).values_list("pk", flat=True)
     first = list(ids[: COUNT_LIMIT + 1])
-    jobs: QuerySet[Job]
     few = len(first) <= COUNT_LIMIT
-    by_index = False
-    if by_name or (few and (asked.is_filtered or asked.scope == "groups")):
-        # Found once, and not looked for again.
-        jobs = Job.objects.filter(pk__in=first[:COUNT_LIMIT])
+    if by_name:
+        many = _first_by_name(first)
+    elif few and (asked.is_filtered or asked.scope == "groups"):
+        many = Many(Job.objects.filter(pk__in=first))  # found once, and not looked for again
     elif first_by:
-        jobs = matching
+        many = Many(matching)
     else:
-        jobs, by_index = _many(asked, reading.narrowed(scoped), indexed)
-    order = replace(asked.order, by_index=by_index)
-    jobs = _shown(jobs, asked, reading)
+        many = _many(asked, reading.narrowed(scoped), indexed)
+    order = replace(asked.order, by_index=many.by_index)
+    jobs = _shown(many.jobs, asked, reading)
     rows = keyset.page(jobs, order=order, place=asked.place, size=reading.size)
-    return Listing(rows.rows, rows.next, rows.previous, min(len(first), COUNT_LIMIT), not few)
+    count = min(len(first), COUNT_LIMIT)
+    return Listing(rows.rows, rows.next, rows.previous, count, not few, many.notice)
 
 
 def few_ids(asked: Asked, user: policy.Person) -> list[int] | None:
@@ -188,18 +203,20 @@ def _matching(
     return searched(asked, filtered(asked, scoped, indexed=indexed), by_index=by_index)
 
 
-def _many(
-    asked: Asked, scoped: QuerySet[Job], indexed: frozenset[str]
-) -> tuple[QuerySet[Job], bool]:
-    """Jobs of which there are many, and whether to walk the index of their order."""
+def _many(asked: Asked, scoped: QuerySet[Job], indexed: frozenset[str]) -> Many:
     by_index = asked.scope != "groups"
     narrow = indexed if _is_by_name(asked, indexed) else indexed & _ordered_by(asked)
     jobs = searched(asked, filtered(asked, scoped, indexed=narrow), by_index=by_index)
-    if is_text(asked.q) and asked.sort_name != "name":
-        # Any other order than by name is that of the first matches: sorting a million is not.
-        first = jobs.order_by(*BY_NAME).values_list("pk", flat=True)[:COUNT_LIMIT]
-        return Job.objects.filter(pk__in=list(first)), False
-    return jobs, by_index
+    if not is_text(asked.q) or asked.sort_name == "name":
+        return Many(jobs, by_index)
+    ids = jobs.order_by(*BY_NAME).values_list("pk", flat=True)
+    return _first_by_name(list(ids[: COUNT_LIMIT + 1]))
+
+
+def _first_by_name(ids: list[int]) -> Many:
+    """Any other order than by name is that of the first matches: sorting a million is not."""
+    notice = shared.cut(COUNT_LIMIT, by_name=True) if len(ids) > COUNT_LIMIT else ""
+    return Many(Job.objects.filter(pk__in=ids[:COUNT_LIMIT]), notice=notice)
 
 
 def _is_by_name(asked: Asked, indexed: frozenset[str]) -> bool:
@@ -209,7 +226,7 @@ def _is_by_name(asked: Asked, indexed: frozenset[str]) -> bool:
     return is_text(asked.q) and asked.sort_name != "name" and in_order
 
 
-def newest_first(asked: Asked, scoped: QuerySet[Job], user: policy.Person) -> QuerySet[Job]:
+def newest_first(asked: Asked, scoped: QuerySet[Job], user: policy.Person) -> Many:
     """The jobs of an address, the newest first, for a list that makes pages by itself.
 
     Of very many that begin with a text these are the first by name, as in the list of jobs.
@@ -219,10 +236,11 @@ def newest_first(asked: Asked, scoped: QuerySet[Job], user: policy.Person) -> Qu
         scoped = scoped.filter(user=user_id(asked, user))
     first_by = leading(asked, scoped)
     if first_by:
-        jobs, by_index = led(asked, scoped, user, first_by), False
+        many = Many(led(asked, scoped, user, first_by))
     else:
-        jobs, by_index = _many(asked, scoped, _indexed(asked))
-    return jobs.order_by("-id" if by_index else Unindexed(F("id")).desc())
+        many = _many(asked, scoped, _indexed(asked))
+    newest = "-id" if many.by_index else Unindexed(F("id")).desc()
+    return replace(many, jobs=many.jobs.order_by(newest))
 
 
 def rows(

@@ -245,15 +245,21 @@ def _sorted(
 ) -> Found:
     is_more, notice = len(found) > most, ""
     if is_more and asked.sort_name != "created":
-        notice = (
-            _("They are more than can be sorted: these are the first %(most)d by name.")
-            if by_name
-            else _("They are more than can be sorted: these are the newest %(most)d.")
-        )
+        notice = cut(most, by_name=by_name)
     elif is_cut:
         notice = _("The search stopped after a moment, among the newest jobs.")
     rows = _page(asked, Job.objects.filter(pk__in=found[:most]), shown, size=size)
-    return Found(rows, min(len(found), most), is_more, notice % {"most": most} if notice else "")
+    return Found(rows, min(len(found), most), is_more, notice)
+
+
+def cut(most: int, *, by_name: bool) -> str:
+    """That only some of the jobs are shown in the order that was asked for, and which."""
+    told = (
+        _("They are more than can be sorted: these are the first %(most)d by name.")
+        if by_name
+        else _("They are more than can be sorted: these are the newest %(most)d.")
+    )
+    return told % {"most": most}
 
 
 def _page(asked: Asked, jobs: QuerySet[Job], shown: QuerySet[Job], *, size: int) -> Page[Job]:

@@ -102,6 +102,28 @@ def test_a_search_for_any_part_says_when_it_was_cut_and_goes_on(
     assert shown(client, further[1].replace("&amp;", "&")) == [old.pk]
 
 
+def test_a_search_that_finds_more_than_can_be_sorted_says_so(
+    admin_client: Client, many_jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "COUNT_LIMIT", 20)
+    first = sorted(many_jobs, key=lambda job: (job.name_key, job.pk))[:20]
+    newest = sorted((job.pk for job in first), reverse=True)
+    told = "more than can be sorted: these are the first 20 by name"
+
+    def says(address: str) -> str:
+        return admin_client.get(address).content.decode()
+
+    everyones = "/compute/jobs/?scope=all"
+    assert shown(admin_client, "?scope=all&q=lauf&sort=created") == newest
+    assert told in says(f"{everyones}&q=lauf&sort=created")
+    for more in ("&q=lauf", "&q=lauf&sort=-name", "&q=lauf+39&sort=created", "&sort=ended"):
+        assert told not in says(everyones + more)
+    in_admin = says("/admin/oceanid/job/?q=lauf")
+    assert told in in_admin and "takes every one that matches" in in_admin
+    for more in ("?q=lauf+39", ""):
+        assert told not in says(f"/admin/oceanid/job/{more}")
+
+
 def test_filters_narrow_and_stand_in_the_address(
     client: Client, owner: User, many_jobs: list[Job]
 ) -> None:

@@ -76,7 +76,8 @@ def rows(owner: User, other: User) -> list[Row]:
 def expected(rows: Sequence[Row], asked: Asked, owner: User) -> tuple[list[list[int]], int]:
     """What the first page may be, and how many jobs there are.
 
-    Of very many whose names begin so, the first by name may be what is put in order.
+    Of very many whose names begin so, the first by name may be what is put in order: the second
+    page, which is to be said of it.
     """
     state = JobState.of_word(asked.status)
     states = ACTIVE if asked.status == "active" else {state.value if state else ""}
@@ -91,7 +92,7 @@ def expected(rows: Sequence[Row], asked: Asked, owner: User) -> tuple[list[list[
     ]
     by_name = sorted(found, key=lambda row: (row.name, row.pk))
     if asked.sort == "-name":
-        pages = [by_name[::-1]]
+        pages = [by_name[::-1], []]
     else:
         first = by_name[: listing.COUNT_LIMIT] if asked.q else found
         pages = [sorted(each, key=lambda row: -row.pk) for each in (found, first)]
@@ -113,7 +114,8 @@ def test_every_combination_of_filters_finds_what_is_there(
         found = listing.read(asked, user)
         pages, count = expected(rows, asked, owner)
         at = asked.address()
-        assert [job.pk for job in found.jobs] in pages, at
+        assert [job.pk for job in found.jobs] == pages[bool(found.notice)], at
+        assert not found.notice or (asked.q and count > listing.COUNT_LIMIT), at
         assert found.count == min(count, listing.COUNT_LIMIT), at
         assert found.is_more is (count > listing.COUNT_LIMIT), at
         sizes.add((count > 0) + (count > listing.COUNT_LIMIT) + (count > sifting.FEW))
