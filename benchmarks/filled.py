@@ -30,8 +30,8 @@ LATEST = datetime(2026, 1, 1, tzinfo=UTC)
 SPAN = timedelta(days=730)
 _SECONDS = int((LATEST - SPAN).timestamp())
 ONE, FLOW, FLOW_NODES = "the one with tasks", "the workflow", 300
-RARE_APP, COMMON_APP = "app_39", "app_00"
-RARE_SCHEDULER, COMMON_SCHEDULER = "place_7", "place_0"
+RARE_APP, MIDDLING_APP, COMMON_APP = "app_39", "app_02", "app_00"
+RARE_SCHEDULER, MIDDLING_SCHEDULER, COMMON_SCHEDULER = "place_7", "place_2", "place_0"
 
 FAST_SQLITE = ("synchronous=OFF", "cache_size=-400000", "temp_store=MEMORY")
 # What the rows point to is there: PostgreSQL need not look for it twenty million times.

@@ -15,6 +15,8 @@ from benchmarks.filled import (
     FEW,
     FLOW,
     MANY,
+    MIDDLING_APP,
+    MIDDLING_SCHEDULER,
     ONE,
     RARE_APP,
     RARE_SCHEDULER,
@@ -27,12 +29,12 @@ PREFIX = "simulate"
 RECENT = "2025-12-01"
 FILTERS = {
     "status": ("Complete", "Held", "active"),
-    "app": (COMMON_APP, RARE_APP),
-    "scheduler": (COMMON_SCHEDULER, RARE_SCHEDULER),
+    "app": (COMMON_APP, MIDDLING_APP, RARE_APP),
+    "scheduler": (COMMON_SCHEDULER, MIDDLING_SCHEDULER, RARE_SCHEDULER),
     "since": (RECENT,),
     "q": (PREFIX,),
 }
-"""The values that are combined, two by two: common ones and rare ones."""
+"""The values that are combined, two by two: common ones, rare ones, and those in between."""
 
 
 @dataclass(frozen=True, slots=True)
