@@ -31,6 +31,7 @@ SPAN = timedelta(days=730)
 _SECONDS = int((LATEST - SPAN).timestamp())
 ONE, FLOW, FLOW_NODES = "the one with tasks", "the workflow", 300
 RARE_APP, MIDDLING_APP, COMMON_APP = "app_39", "app_02", "app_00"
+MIDDLING_STATUS = "Error"
 RARE_SCHEDULER, MIDDLING_SCHEDULER, COMMON_SCHEDULER = "place_7", "place_2", "place_0"
 
 FAST_SQLITE = ("synchronous=OFF", "cache_size=-400000", "temp_store=MEMORY")

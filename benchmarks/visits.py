@@ -17,6 +17,7 @@ from benchmarks.filled import (
     MANY,
     MIDDLING_APP,
     MIDDLING_SCHEDULER,
+    MIDDLING_STATUS,
     ONE,
     RARE_APP,
     RARE_SCHEDULER,
@@ -28,7 +29,7 @@ ADMIN_JOBS = "/admin/oceanid/job/"
 PREFIX = "simulate"
 RECENT = "2025-12-01"
 FILTERS = {
-    "status": ("Complete", "Held", "active"),
+    "status": ("Complete", MIDDLING_STATUS, "Held", "active"),
     "app": (COMMON_APP, MIDDLING_APP, RARE_APP),
     "scheduler": (COMMON_SCHEDULER, MIDDLING_SCHEDULER, RARE_SCHEDULER),
     "since": (RECENT,),
@@ -57,6 +58,8 @@ def lists() -> Iterator[tuple[str, Visit]]:
         yield from _columns(person, scope)
         yield from _searches(person, scope)
         yield from _pairs(person, scope, rare=person != FEW)
+        if person != FEW:
+            yield from _orders_within(person, scope)
 
 
 def others() -> Iterator[tuple[str, Visit]]:
@@ -242,6 +245,29 @@ def _pairs(person: str, scope: str, *, rare: bool) -> Iterator[tuple[str, Visit]
         if person != FEW and "q" not in asked and common.issuperset(asked.values()):
             yield _visit(person, scope, f"{told}, last page", at="last", **asked)
             yield _visit(person, scope, f"{told}, by ended", sort="ended", **asked)
+
+
+def _orders_within(person: str, scope: str) -> Iterator[tuple[str, Visit]]:
+    """Each filter alone, and those in between together, also in other orders."""
+    for name, values in FILTERS.items():
+        for value in values:
+            for sort in ("", "ended", "-name", "status"):
+                if name != "q" or not sort:
+                    yield _within(person, scope, sort, {name: value})
+    middling = {"status": MIDDLING_STATUS, "app": MIDDLING_APP, "scheduler": MIDDLING_SCHEDULER}
+    for left_out in ("", *middling):
+        asked = {name: value for name, value in middling.items() if name != left_out}
+        for sort in ("ended", "-name", "status"):
+            yield _within(person, scope, sort, asked)
+        yield _within(person, scope, "", asked | {"q": PREFIX})
+    yield _within(person, scope, "", middling)
+
+
+def _within(person: str, scope: str, sort: str, asked: dict[str, str]) -> tuple[str, Visit]:
+    told = " ".join(f"{name}={value}" for name, value in asked.items())
+    if not sort:
+        return _visit(person, scope, told, **asked)
+    return _visit(person, scope, f"{told}, by {sort}", sort=sort, **asked)
 
 
 def _middle(person: str, scope: str, sort: str) -> str:

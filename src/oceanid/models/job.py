@@ -160,19 +160,23 @@ class Job(StatusCategories, models.Model):
             ("act_on_all_jobs", _("Can stop, resubmit and delete everyone's jobs")),
         ]
         indexes = [
-            models.Index("user", "id", name="oceanid_job_user"),
-            models.Index("user", "state", "id", name="oceanid_job_user_state"),
-            models.Index("user", "name_key", "id", name="oceanid_job_user_name"),
+            # An order, and behind it what else filters look at: no row is read to be sifted.
+            models.Index("user", "id", "app", "scheduler", name="oceanid_job_user"),
+            models.Index("user", "state", "id", "app", "scheduler", name="oceanid_job_user_state"),
+            models.Index(
+                "user", "name_key", "id", "app", "scheduler", name="oceanid_job_user_name"
+            ),
             models.Index("user", "start_time", "id", name="oceanid_job_user_start"),
             models.Index("user", "completion_time", "id", name="oceanid_job_user_end"),
             models.Index("state", "id", name="oceanid_job_state"),
-            models.Index("app", "id", name="oceanid_job_app"),
-            models.Index("app", "state", "id", name="oceanid_job_app_state"),
+            models.Index("app", "id", "scheduler", name="oceanid_job_app"),
+            models.Index("app", "state", "id", "scheduler", name="oceanid_job_app_state"),
             models.Index("scheduler", "state", "id", name="oceanid_job_sched_state"),
-            models.Index("name_key", "id", name="oceanid_job_name"),
-            # Names that begin so within a filter, in their order: none is read to be sifted.
-            models.Index("state", "name_key", "id", name="oceanid_job_state_name"),
-            models.Index("app", "name_key", "id", name="oceanid_job_app_name"),
+            models.Index("name_key", "id", "scheduler", name="oceanid_job_name"),
+            models.Index(
+                "state", "name_key", "id", "app", "scheduler", name="oceanid_job_state_name"
+            ),
+            models.Index("app", "name_key", "id", "scheduler", name="oceanid_job_app_name"),
             models.Index("start_time", "id", name="oceanid_job_start"),
             models.Index("creation_time", "id", name="oceanid_job_created"),
             models.Index("completion_time", "id", name="oceanid_job_end"),

@@ -111,6 +111,11 @@ class Asked:
         return any(getattr(self, name) for name in FILTERS)
 
     @property
+    def is_narrowed(self) -> bool:
+        """Whether anything narrows the list but the scope and the person."""
+        return any(getattr(self, name) for name in FILTERS if name != "user")
+
+    @property
     def is_of_one(self) -> bool:
         """Whether the jobs are one person's, so that the indexes that begin with a user serve."""
         return self.scope == "mine" or (self.scope == "all" and bool(self.user))

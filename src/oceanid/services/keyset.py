@@ -148,8 +148,12 @@ def _read(
 ) -> list[M]:
     if not order.nullable:
         return _part(queryset, order, start=start, backward=backward, size=size)
-    full = queryset.filter(**{f"{order.field}__isnull": False})
-    empty = queryset.filter(**{f"{order.field}__isnull": True})
+    field = order.field
+    if not order.by_index:
+        field = f"plain_{field}"
+        queryset = queryset.alias(**{field: Unindexed(F(order.field))})
+    full = queryset.filter(**{f"{field}__isnull": False})
+    empty = queryset.filter(**{f"{field}__isnull": True})
     parts: Sequence[tuple[QuerySet[M], bool]] = ((full, False), (empty, True))
     rows: list[M] = []
     for part, is_empty in reversed(parts) if backward else parts:

@@ -14,12 +14,20 @@ from django.utils.translation import gettext as _
 
 from oceanid.models import Job
 from oceanid.services import keyset, policy, shared
-from oceanid.services.asked import ACTIVE, Asked, identity, is_text
+from oceanid.services.asked import Asked, identity, is_text
 from oceanid.services.columns import Column
 from oceanid.services.keyset import Unindexed
-from oceanid.services.sifting import filtered, is_often, leading, led, searched, user_id
-from oceanid.services.walks import Sources
-from oceanid.states import JobState
+from oceanid.services.sifting import (
+    FEW,
+    WALKED,
+    covering,
+    filtered,
+    in_order,
+    leading,
+    led,
+    searched,
+    user_id,
+)
 
 PAGE_SIZE = 50
 COUNT_LIMIT = 1000
@@ -116,11 +124,11 @@ def read(
         PermissionDenied: Everyone's jobs are not this person's to see.
     """
     is_one = identity(asked.q) is not None
-    sources = shared.sources(user) if asked.scope == "groups" and not is_one else None
-    if sources is not None and shared.are_very_many(sources):
+    shares = shared.shares_of(user) if asked.scope == "groups" and not is_one else None
+    if shares is not None and shares.are_very_many:
         every = reading.narrowed(Job.objects.all())
         found = shared.read(
-            asked, user, sources, every, _shown(every, asked, reading),
+            asked, user, shares, every, _shown(every, asked, reading),
             size=reading.size, most=COUNT_LIMIT, until_id=until_id,
         )  # fmt: skip
         rows = found.page
@@ -128,31 +136,30 @@ def read(
             rows.rows, rows.next, rows.previous, found.count, found.is_more,
             found.notice, found.searched_to,
         )  # fmt: skip
-    scoped = scope(asked, user, sources=sources)
+    scoped = scope(asked, user, shares=shares)
     if until_id is not None:
         scoped = scoped.filter(pk__lte=until_id)
     if asked.q and asked.match == "any":
         return _search_anywhere(asked, filtered(asked, scoped, indexed=frozenset()))
     first_by = leading(asked, scoped)
-    indexed = frozenset() if first_by else _indexed(asked)
-    by_name = not first_by and _is_by_name(asked, indexed)
-    matching = reading.narrowed(_matching(asked, scoped, user, first_by, indexed))
-    ids = matching.order_by(*(BY_NAME if by_name else ())).values_list("pk", flat=True)
-    first = list(ids[: COUNT_LIMIT + 1])
-    few = len(first) <= COUNT_LIMIT
+    by_name = not first_by and _is_by_name(asked)
+    matching = reading.narrowed(_matching(asked, scoped, user, first_by))
+    ids = _numbers(matching, *(BY_NAME if by_name else ()))
+    most = FEW if _is_sorted(asked) and not by_name else COUNT_LIMIT
+    first = list(ids[: most + 1])
     if by_name:
         many = _first_by_name(first)
-    elif few and (asked.is_filtered or asked.scope == "groups"):
+    elif len(first) <= most and (asked.is_filtered or asked.scope == "groups"):
         many = Many(Job.objects.filter(pk__in=first))  # found once, and not looked for again
     elif first_by:
         many = Many(matching)
     else:
-        many = _many(asked, reading.narrowed(scoped), indexed)
+        many = _many(asked, scoped, reading.narrowed)
     order = replace(asked.order, by_index=many.by_index)
     jobs = _shown(many.jobs, asked, reading)
     rows = keyset.page(jobs, order=order, place=asked.place, size=reading.size)
-    count = min(len(first), COUNT_LIMIT)
-    return Listing(rows.rows, rows.next, rows.previous, count, not few, many.notice)
+    count, is_more = min(len(first), COUNT_LIMIT), len(first) > COUNT_LIMIT
+    return Listing(rows.rows, rows.next, rows.previous, count, is_more, many.notice)
 
 
 def few_ids(asked: Asked, user: policy.Person) -> list[int] | None:
@@ -162,16 +169,14 @@ def few_ids(asked: Asked, user: policy.Person) -> list[int] | None:
         PermissionDenied: Everyone's jobs are not this person's to see.
     """
     is_one = identity(asked.q) is not None
-    sources = shared.sources(user) if asked.scope == "groups" and not is_one else None
-    if sources is not None and shared.are_very_many(sources):
+    shares = shared.shares_of(user) if asked.scope == "groups" and not is_one else None
+    if shares is not None and shares.are_very_many:
         return None
-    scoped = scope(asked, user, sources=sources)
+    scoped = scope(asked, user, shares=shares)
     if asked.q and asked.match == "any":
         return None
-    first_by = leading(asked, scoped)
-    indexed = frozenset() if first_by else _indexed(asked)
-    matching = _matching(asked, scoped, user, first_by, indexed)
-    found = list(matching.order_by().values_list("pk", flat=True)[: COUNT_LIMIT + 1])
+    matching = _matching(asked, scoped, user, leading(asked, scoped))
+    found = list(_numbers(matching)[: COUNT_LIMIT + 1])
     return sorted(found) if len(found) <= COUNT_LIMIT else None
 
 
@@ -191,26 +196,31 @@ def among(asked: Asked, user: policy.Person, *, after: int, until: int) -> Query
 
 
 def _matching(
-    asked: Asked,
-    scoped: QuerySet[Job],
-    user: policy.Person,
-    first_by: frozenset[str],
-    indexed: frozenset[str],
+    asked: Asked, scoped: QuerySet[Job], user: policy.Person, first_by: frozenset[str]
 ) -> QuerySet[Job]:
     if first_by:
         return led(asked, scoped, user, first_by)
-    by_index = asked.scope != "groups"
-    return searched(asked, filtered(asked, scoped, indexed=indexed), by_index=by_index)
+    jobs = filtered(asked, scoped, indexed=covering(asked))
+    return searched(asked, jobs, by_index=asked.scope != "groups")
 
 
-def _many(asked: Asked, scoped: QuerySet[Job], indexed: frozenset[str]) -> Many:
+def _many(
+    asked: Asked,
+    scoped: QuerySet[Job],
+    narrowed: Callable[[QuerySet[Job]], QuerySet[Job]] = USUAL.narrowed,
+) -> Many:
     by_index = asked.scope != "groups"
-    narrow = indexed if _is_by_name(asked, indexed) else indexed & _ordered_by(asked)
-    jobs = searched(asked, filtered(asked, scoped, indexed=narrow), by_index=by_index)
-    if not is_text(asked.q) or asked.sort_name == "name":
-        return Many(jobs, by_index)
-    ids = jobs.order_by(*BY_NAME).values_list("pk", flat=True)
-    return _first_by_name(list(ids[: COUNT_LIMIT + 1]))
+    within = narrowed(scoped)
+    if is_text(asked.q) and asked.sort_name != "name":
+        matching = searched(asked, filtered(asked, within, indexed=covering(asked)))
+        return _first_by_name(list(_numbers(matching, *BY_NAME)[: COUNT_LIMIT + 1]))
+    jobs = searched(asked, filtered(asked, within, indexed=in_order(asked)), by_index=by_index)
+    if by_index and _is_sorted(asked) and not _is_often(asked, scoped, jobs):
+        newest = filtered(asked, within, indexed=covering(asked))
+        ids = list(_numbers(newest, "-id")[:COUNT_LIMIT])
+        notice = shared.cut(COUNT_LIMIT, by_name=False)
+        return Many(Job.objects.filter(pk__in=ids), notice=notice)
+    return Many(jobs, by_index)
 
 
 def _first_by_name(ids: list[int]) -> Many:
@@ -219,11 +229,29 @@ def _first_by_name(ids: list[int]) -> Many:
     return Many(Job.objects.filter(pk__in=ids[:COUNT_LIMIT]), notice=notice)
 
 
-def _is_by_name(asked: Asked, indexed: frozenset[str]) -> bool:
+def _is_by_name(asked: Asked) -> bool:
     """Whether the first matches by name are what is shown, and an index has them in that order."""
-    by_place = asked.scheduler and "scheduler" in indexed
-    in_order = asked.status != ACTIVE and not by_place and asked.scope != "groups"
-    return is_text(asked.q) and asked.sort_name != "name" and in_order
+    return is_text(asked.q) and asked.sort_name != "name" and asked.scope != "groups"
+
+
+def _is_sorted(asked: Asked) -> bool:
+    """Whether what filters leave is in no index in the order that is asked for."""
+    return asked.is_narrowed and asked.sort_name not in WALKED
+
+
+def _is_often(asked: Asked, scoped: QuerySet[Job], jobs: QuerySet[Job]) -> bool:
+    """Whether a page of jobs is among the first of their scope, in an order that an index has of
+    the whole scope alone."""
+    order = asked.order
+    sign = "-" if order.descending else ""
+    valued = scoped.filter(**{f"{order.field}__isnull": False})
+    first = valued.order_by(f"{sign}{order.field}", f"{sign}{order.tie}").values("pk")[:FEW]
+    found = _numbers(jobs.filter(pk__in=first))[: PAGE_SIZE + 1]
+    return len(found) > PAGE_SIZE
+
+
+def _numbers(jobs: QuerySet[Job], *order: str) -> QuerySet[Job, int]:
+    return jobs.order_by(*order).values_list("pk", flat=True)
 
 
 def newest_first(asked: Asked, scoped: QuerySet[Job], user: policy.Person) -> Many:
@@ -235,10 +263,7 @@ def newest_first(asked: Asked, scoped: QuerySet[Job], user: policy.Person) -> Ma
     if asked.user:
         scoped = scoped.filter(user=user_id(asked, user))
     first_by = leading(asked, scoped)
-    if first_by:
-        many = Many(led(asked, scoped, user, first_by))
-    else:
-        many = _many(asked, scoped, _indexed(asked))
+    many = Many(led(asked, scoped, user, first_by)) if first_by else _many(asked, scoped)
     newest = "-id" if many.by_index else Unindexed(F("id")).desc()
     return replace(many, jobs=many.jobs.order_by(newest))
 
@@ -286,7 +311,7 @@ def scope(
     user: policy.Person,
     *,
     by_lookup: bool = False,
-    sources: Sources | None = None,
+    shares: shared.Shares | None = None,
 ) -> QuerySet[Job]:
     """The jobs of the address's scope, and of its user when it names one.
 
@@ -294,7 +319,7 @@ def scope(
         asked: What the address says.
         user: Who looks.
         by_lookup: Whether few jobs will be asked for, so that shares are looked up for each.
-        sources: What shares jobs with the person, when these are few: they are read at once, for
+        shares: What shares jobs with the person, when these are few: they are read at once, for
             PostgreSQL takes them for many and would look for them among all.
 
     Raises:
@@ -304,8 +329,8 @@ def scope(
         return Job.objects.filter(user=user.pk)
     if asked.scope == "groups":
         jobs = policy.group_jobs(user)
-        if sources is not None:
-            jobs = Job.objects.filter(pk__in=shared.few_of(sources))
+        if shares is not None:
+            jobs = Job.objects.filter(pk__in=shares.numbers())
         elif by_lookup or identity(asked.q) is not None:
             jobs = policy.visible_jobs(user).filter(policy.is_shared_with(user, "pk"))
     elif policy.sees_all(user):
@@ -318,36 +343,6 @@ def scope(
 def _shown(jobs: QuerySet[Job], asked: Asked, reading: Reading = USUAL) -> QuerySet[Job]:
     jobs = jobs.select_related("user", "scheduler")
     return jobs if reading.more is None else jobs.only(*columns(asked.shown), *reading.more)
-
-
-_ALL_INDEXED = frozenset({"status", "app", "scheduler"})
-_OWN_INDEXED = frozenset({"status"})
-
-
-def _indexed(asked: Asked) -> frozenset[str]:
-    if asked.scope == "groups" or (asked.is_of_one and is_text(asked.q)):
-        return frozenset()  # a person's names that begin so are fewer than their common status
-    if asked.is_of_one:
-        return _OWN_INDEXED
-    if asked.scheduler and is_text(asked.q) and is_often(asked):
-        return _ALL_INDEXED - {"scheduler"}  # whose index is not by name as well
-    return _ALL_INDEXED
-
-
-def _ordered_by(asked: Asked) -> frozenset[str]:
-    """The filters with an index of their columns that is in the order of the rows anyway: a
-    scheduler's only together with a status."""
-    is_active, of_everyone = asked.status == ACTIVE, asked.scope == "all" and not asked.user
-    if asked.sort_name == "name" and of_everyone:
-        is_by_status = asked.status and not is_active
-        if asked.app and (not is_by_status or asked.status == JobState.COMPLETE.word):
-            return frozenset({"app"})
-        return frozenset({"status"}) if is_by_status else frozenset()
-    if asked.sort_name != "created" or asked.q or is_active:
-        return frozenset()
-    if asked.status:
-        return _ALL_INDEXED
-    return frozenset({"app"}) if of_everyone else frozenset()
 
 
 def _search_anywhere(asked: Asked, jobs: QuerySet[Job]) -> Listing:

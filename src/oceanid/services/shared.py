@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import isqrt
 from typing import Any
 
 from django.db.models import Q, QuerySet
@@ -14,9 +15,9 @@ from oceanid.services.asked import ACTIVE, Asked
 from oceanid.services.keyset import Page
 from oceanid.services.sifting import (
     FEW,
-    Lead,
     bounds,
     counted,
+    covering,
     created,
     fewest,
     filtered,
@@ -31,13 +32,35 @@ MOST_SORTED = 200
 """Of how many, the newest that match, an order other than by creation is made."""
 ENDS = 2**63 - 1
 MOST_GROUPS = 100
-SIFTED = 12_000
-"""A filter that leaves so few of everyone's jobs is gone through, to find those that are shared."""
+MUCH = 15_000
+"""Of so many shares one is soon found by going through everyone's jobs."""
 SIFTED_BY_NAME = 2500
 """So many are, the first of everyone's by name, to find those that are shared."""
 
 
-def sources(user: policy.Person) -> Sources | None:
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """What shares jobs with a person.
+
+    Args:
+        sources: Rows that name the jobs.
+        count: How many, a job twice that is shared twice; of very many at least so many.
+    """
+
+    sources: Sources
+    count: int
+
+    @property
+    def are_very_many(self) -> bool:
+        """Whether the jobs are more than can be sorted for each page."""
+        return self.count > FEW
+
+    def numbers(self) -> list[int]:
+        """The numbers of the jobs, when these are not very many."""
+        return numbers(*sql_of(self.sources, ascending=True, start=0, most=FEW))
+
+
+def shares_of(user: policy.Person) -> Shares | None:
     """What shares jobs with a person; None for somebody with whom nothing can be shared."""
     if not user.is_authenticated or not user.is_active:
         return None
@@ -47,17 +70,8 @@ def sources(user: policy.Person) -> Sources | None:
         for each in groups.order_by("pk").values_list("pk", flat=True)[:MOST_GROUPS]:
             found.append(JobShare.objects.filter(group=each))
             found.append(Job.groups.through.objects.filter(group=each))
-    return found
-
-
-def are_very_many(sources: Sources) -> bool:
-    """Whether the jobs that are shared are more than can be sorted for each page."""
-    return sum(counted(source.values("job_id")[: FEW + 1] for source in sources)) > FEW
-
-
-def few_of(sources: Sources) -> list[int]:
-    """The numbers of the jobs that are shared, when these are not very many."""
-    return numbers(*sql_of(sources, ascending=True, start=0, most=FEW))
+    most = max(FEW + 1, min(MUCH, 3 * MUCH // len(found)))
+    return Shares(found, sum(counted(source.values("job_id")[:most] for source in found)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +96,7 @@ class Found:
 def read(
     asked: Asked,
     user: policy.Person,
-    sources: Sources,
+    shares: Shares,
     jobs: QuerySet[Job],
     shown: QuerySet[Job],
     *,
@@ -98,7 +112,7 @@ def read(
     Args:
         asked: The address.
         user: Who reads.
-        sources: What shares jobs with them.
+        shares: What shares jobs with them.
         jobs: The jobs that count.
         shown: The same, with the columns that are wanted.
         size: How many rows a page has.
@@ -108,13 +122,9 @@ def read(
     is_part = bool(asked.q) and asked.match == "any"
     sifted = replace(asked, q="") if is_part else asked
     is_by_name = bool(asked.q) and not is_part
-    is_walked_by_name = is_by_name and asked.sort_name == "name"
-    few_lead = FEW if is_walked_by_name and asked.status != ACTIVE else SIFTED
-    lead = fewest(sifted, Job.objects.all(), of_everyone=True, few=few_lead)
-    if "q" in lead.filters and lead.count >= FEW and asked.status != ACTIVE:
-        lead = Lead()  # gone through by name
-    if lead.filters and (lead.count < FEW or "q" in lead.filters):
-        few = led(replace(sifted, scope="all", user=""), jobs, user, lead.filters)
+    lead = fewest(sifted, Job.objects.all(), of_everyone=True, few=FEW)
+    if lead:
+        few = led(replace(sifted, scope="all", user=""), jobs, user, lead)
         few = few.filter(policy.is_shared_with(user, "pk"))
         if until_id is not None:
             few = few.filter(pk__lte=until_id)
@@ -127,7 +137,7 @@ def read(
             few = Job.objects.filter(pk__in=found)  # found once, and not looked for again
         page = _page(asked, few, shown, size=size)
         return Found(page, min(len(found), most), len(found) > most)
-    if is_walked_by_name:
+    if is_by_name and asked.sort_name == "name":
         return _by_name(asked, user, shown, until_id, size=size)
     most_sorted = min(most, MOST_SORTED)
     if is_by_name and not asked.since:
@@ -135,10 +145,10 @@ def read(
         if len(found) > most_sorted:
             return _sorted(asked, shown, found, size=size, most=most_sorted, by_name=True)
     if asked.sort_name == "created":
-        walk = _walk(asked, user, sources, lead, shown, until_id)
+        walk = _walk(asked, user, shares, shown, until_id, most=size + 1)
         return _by_creation(asked, walk, shown, size=size, most=most)
     most = most_sorted
-    walk = _walk(asked, user, sources, lead, jobs.only("pk"), until_id)
+    walk = _walk(asked, user, shares, jobs.only("pk"), until_id, most=most + 1)
     rows = walk.rows(ascending=False, start=ENDS, most=most + 1)
     return _sorted(asked, shown, [job.pk for job in rows], size=size, most=most, is_cut=walk.is_cut)
 
@@ -146,25 +156,44 @@ def read(
 def _walk(
     asked: Asked,
     user: policy.Person,
-    sources: Sources,
-    lead: Lead,
+    shares: Shares,
     jobs: QuerySet[Job],
     until_id: int | None,
+    *,
+    most: int,
 ) -> ByNumber:
-    """The way through the shared jobs; or through those that a filter leaves, when it leaves
-    fewer of all, to see which are shared."""
+    """The way through the shared jobs; or through those that the filters leave of everyone's, to
+    see which are shared."""
     low, high = _range(asked, until_id)
-    matching = _matching(asked, jobs, user)
-    if not lead.filters:
-        return ByNumber(sources, matching, low=low, high=high)
-    alone = Asked(**{name: getattr(asked, name) for name in lead.filters})
-    if alone.status != ACTIVE:
-        ranges = [filtered(alone, Job.objects.all(), indexed=lead.filters)]
-    else:  # a range for each of its states, for only these are in the order of the numbers
-        rest = filtered(replace(alone, status=""), Job.objects.all(), indexed=lead.filters)
-        ranges = [rest.filter(state=state.value) for state in sorted(JOB_ACTIVE)]
-    condition = policy.is_shared_sql(user, "part.id")
+    ranges = _ranges(asked)
+    if not ranges or not _is_much_shared(shares, most):
+        return ByNumber(shares.sources, _matching(asked, jobs, user), low=low, high=high)
+    rest = replace(asked, status="", app="", scheduler="")
+    matching, condition = _matching(rest, jobs, user), policy.is_shared_sql(user, "part.id")
     return ByNumber(ranges, matching, low=low, high=high, column="id", condition=condition)
+
+
+def _ranges(asked: Asked) -> Sources:
+    """Everyone's jobs as filters leave them, each in the order of the numbers; none when no index
+    has them so."""
+    alone = Asked(scope="all", status=asked.status, app=asked.app, scheduler=asked.scheduler)
+    indexed = covering(alone)
+    if not indexed:
+        return []
+    if indexed == {"app"} or (alone.status and alone.status != ACTIVE):
+        return [filtered(alone, Job.objects.all(), indexed=indexed)]
+    rest = filtered(replace(alone, status=""), Job.objects.all(), indexed=indexed)
+    states = JOB_ACTIVE if alone.status else JobState
+    return [rest.filter(state=state.value) for state in sorted(states)]
+
+
+def _is_much_shared(shares: Shares, most: int) -> bool:
+    """Whether fewer of everyone's jobs than all that are shared must be looked at, to find so
+    many that are shared: as many of the newest are taken to be shared as of all."""
+    if shares.count >= MUCH:
+        return True
+    newest = Job.objects.order_by("-id").values_list("pk", flat=True).first() or 0
+    return shares.count >= isqrt(most * newest)
 
 
 def _range(asked: Asked, until_id: int | None) -> tuple[int, int]:
@@ -182,13 +211,7 @@ def _by_name(
     backward = bool(place.before) or (place.last and not place.after)
     start = keyset.mark_of(shown, order, place.before if backward else place.after)
     low, high = _range(asked, until_id)
-    candidates = searched(Asked(q=asked.q), Job.objects.filter(pk__gte=low, pk__lt=high))
-    is_by_status = bool(asked.status) and asked.status != ACTIVE
-    by = "status" if is_by_status and asked.status != JobState.COMPLETE.word else "app"
-    by = by if getattr(asked, by) else "status" if is_by_status else ""
-    if by:
-        alone = Asked(**{by: getattr(asked, by)})
-        candidates = filtered(alone, candidates, indexed=frozenset({by}))
+    candidates = _named(asked).filter(pk__gte=low, pk__lt=high)
     matching = _matching(replace(asked, q=""), shown, user)
     condition = policy.is_shared_sql(user, "part.id")
     walk = ByName(candidates, matching, condition, descending=order.descending is not backward)
@@ -201,6 +224,14 @@ def _by_name(
     notice = _("The search stopped after a moment, at “%(name)s”.") % {"name": name}
     further = "" if backward else keyset.token(Job(pk=number, name_key=name), order)
     return Found(page, None, False, notice, further)
+
+
+def _named(asked: Asked) -> QuerySet[Job]:
+    """Everyone's jobs as filters leave them, as an index has them by name."""
+    alone = Asked(
+        scope="all", q=asked.q, status=asked.status, app=asked.app, scheduler=asked.scheduler
+    )  # fmt: skip
+    return searched(alone, filtered(alone, Job.objects.all(), indexed=covering(alone)))
 
 
 def _turned(
@@ -222,8 +253,8 @@ def _turned(
 def _first_by_name(
     asked: Asked, user: policy.Person, jobs: QuerySet[Job], until_id: int | None, *, most: int
 ) -> list[int]:
-    """The first by name that begin so, as far as they are among the first of all such jobs."""
-    first = searched(Asked(q=asked.q), Job.objects.all()).order_by("name_key", "id").values("id")
+    """The first by name that match, as far as they are among the first of everyone's."""
+    first = _named(asked).order_by("name_key", "id").values("id")
     begun, values = first[:SIFTED_BY_NAME].query.sql_with_params()
     shared = fulfilling(begun, values, policy.is_shared_sql(user, "part.id"))
     rows = _matching(replace(asked, q=""), jobs.filter(pk__in=shared), user)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -23,22 +24,39 @@ from oceanid.services.keyset import Fenced, Unindexed
 from oceanid.states import JOB_ACTIVE, JobState
 
 FEW = 4000
-OFTEN = 5
-SAMPLED = 100
+FEW_OWN = 10_000
+"""So few of one's own are sifted row by row, of those that no index has all filters of."""
+
+WALKED = ("created", "name", "status")
+"""Orders in which an index has also what filters leave."""
 
 _PAIRS = (("status", "app"), ("status", "scheduler"), ("status", "q"), ("app", "q"))
-"""Filters that one index over everyone's jobs answers together, so that no row is sifted."""
+"""Filters that one index over everyone's jobs answers together."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lead:
-    """The filters that an index answers, and how many rows they leave; no filters for no lead."""
+def covering(asked: Asked) -> frozenset[str]:
+    """The filters that name the index which has all the others' columns too, so that no row is
+    read to be sifted; of one's own names, their status is in no index."""
+    names = _given(asked)
+    if asked.scope == "groups":
+        return frozenset()
+    if asked.is_of_one:
+        return frozenset(names) & {"q"} or frozenset({"status"})
+    if "q" in names:
+        return frozenset({"q", *names[:1]} - {"scheduler"})
+    return frozenset(names[:2] if "status" in names else names[:1])
 
-    filters: frozenset[str] = frozenset()
-    count: int = 0
+
+def in_order(asked: Asked) -> frozenset[str]:
+    """The same, of an index that is in the order of the rows, as a whole or within each status."""
+    if asked.scope == "groups" or asked.sort_name not in WALKED:
+        return frozenset()
+    if asked.sort_name != "name":
+        return covering(replace(asked, q=""))
+    return frozenset() if asked.is_of_one else frozenset({"status"} if asked.status else {"app"})
 
 
-def leading(asked: Asked, scoped: QuerySet[Job], *, few: int = FEW) -> frozenset[str]:
+def leading(asked: Asked, scoped: QuerySet[Job]) -> frozenset[str]:
     """The filters that by an index leave the fewest rows, when these are few; none when none do.
 
     SQLite does not know which of several indexes leaves few rows, so it is found by counting.
@@ -46,34 +64,44 @@ def leading(asked: Asked, scoped: QuerySet[Job], *, few: int = FEW) -> frozenset
     names = _given(asked)
     if asked.scope == "groups" or len(names) + asked.is_of_one < 2 or not names:
         return frozenset()
-    return fewest(asked, scoped, of_everyone=not asked.is_of_one, few=few).filters
+    more = {"status": FEW_OWN} if asked.is_of_one and "q" in names else {}
+    return fewest(asked, scoped, of_everyone=not asked.is_of_one, more=more)
 
 
-def fewest(asked: Asked, scoped: QuerySet[Job], *, of_everyone: bool, few: int = FEW) -> Lead:
-    """The same with its count, also for one filter alone.
+def fewest(
+    asked: Asked,
+    scoped: QuerySet[Job],
+    *,
+    of_everyone: bool,
+    few: int = FEW,
+    more: Mapping[str, int] = MappingProxyType({}),
+) -> frozenset[str]:
+    """The same, also for one filter alone.
 
     Args:
         asked: The filters.
         scoped: The jobs that they narrow.
         of_everyone: Whether these are everyone's, so that the indexes of two filters serve.
         few: How many rows are too many to lead.
+        more: How many are for a certain filter alone.
     """
     names = _given(asked)
     pairs = [each for each in _PAIRS if of_everyone and set(each) <= set(names)]
     paired = {name for pair in pairs for name in pair}
-    candidates = [*pairs, *((name,) for name in names if name not in paired)]
-    parts = {}
-    for each in candidates:
+    parts: dict[frozenset[str], QuerySet[Any, Any]] = {}
+    limits: list[int] = []
+    for each in [*pairs, *((name,) for name in names if name not in paired)]:
         alone = Asked(**{name: getattr(asked, name) for name in each})
         # Apps and schedulers have indexes over everyone's jobs alone.
         base = scoped if set(each) <= {"status", "q"} else Job.objects.all()
         found = searched(alone, filtered(alone, base, indexed=frozenset(each)))
-        parts[frozenset(each)] = found.order_by().values("pk")[:few]
+        limits.append(more.get(each[0], few) if len(each) == 1 else few)
+        parts[frozenset(each)] = found.order_by().values("pk")[: limits[-1]]
     if not parts:
-        return Lead()
-    counts = dict(zip(parts, counted(parts.values()), strict=True))
-    first = min(counts, key=counts.__getitem__)
-    return Lead(first, counts[first]) if counts[first] < few else Lead()
+        return frozenset()
+    counts = zip(parts, counted(parts.values()), limits, strict=True)
+    leads = {each: count for each, count, limit in counts if count < limit}
+    return min(leads, key=leads.__getitem__, default=frozenset())
 
 
 def _given(asked: Asked) -> list[str]:
@@ -97,15 +125,6 @@ def counted(parts: Iterable[QuerySet[Any, Any]]) -> Sequence[int]:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {', '.join(counts)}", values)
         return list(map(int, cursor.fetchone()))
-
-
-def is_often(asked: Asked) -> bool:
-    """Whether the scheduler has so many of the jobs whose names begin so that they are best read
-    by name, and not by its own index: every fifth of the first."""
-    named = searched(Asked(q=asked.q), Job.objects.order_by("name_key", "id"))
-    place = Scheduler.objects.filter(name=asked.scheduler).values_list("pk", flat=True).first()
-    first = named.values_list("scheduler_id", flat=True)[:SAMPLED]
-    return OFTEN * sum(each == place for each in first) >= SAMPLED
 
 
 def led(
@@ -155,6 +174,8 @@ def filtered(
         found = Scheduler.objects.filter(name=asked.scheduler).values_list("pk", flat=True)
         by_index = "scheduler" in indexed
         jobs = where(jobs, "scheduler_id", found.first(), by_index=by_index, column=column)
+        if by_index and not asked.status:  # within each, its jobs are in order
+            jobs = jobs.filter(state__in=[state.value for state in JobState])
     return created(jobs, since=asked.since, until=asked.until)
 
 

@@ -16,7 +16,8 @@ from oceanid.services.keyset import Unindexed
 
 SECONDS = 1.5
 """How long is looked for jobs that filters leave."""
-FIRST = 1000
+AHEAD = 15
+"""So many times as many as are wanted are gone through first."""
 MOST = 200_000
 
 Sources = Sequence[QuerySet[Any]]
@@ -55,12 +56,13 @@ class ByNumber:
     def rows(self, *, ascending: bool, start: int, most: int) -> list[Job]:
         """The first that match behind a number; fewer when the time is up: then it ``is_cut``."""
         found: list[Job] = []
-        end, size = monotonic() + SECONDS, FIRST
+        end, size = monotonic() + SECONDS, max(1, int(AHEAD * most))
         start = max(start, self._low - 1) if ascending else min(start, self._high)
         while True:
             within = fulfilling(*self._sql(ascending, start, size), self._condition)
-            rows = self._matching.filter(pk__in=within).order_by("pk" if ascending else "-pk")
-            found += rows[: most - len(found)]
+            way = "pk" if ascending else "-pk"
+            rows = self._matching.filter(pk__in=within).order_by(way)[: most - len(found)]
+            found += rows
             if len(found) >= most:
                 return found
             edge = numbers(*self._sql(ascending, start, 1, passed=size - 1))
@@ -69,7 +71,7 @@ class ByNumber:
             if monotonic() > end:
                 self.is_cut, self.reached = True, edge[0]
                 return found
-            start, size = edge[0], min(MOST, size * 16)
+            start, size = edge[0], further(size, len(rows), most - len(found))
 
     def _sql(
         self, ascending: bool, start: int, most: int, passed: int = 0
@@ -103,13 +105,14 @@ class ByName:
         """The first that match behind a name and number; fewer when the time is up: then it
         ``is_cut``."""
         found: list[Job] = []
-        end, size = monotonic() + SECONDS, FIRST
+        end, size = monotonic() + SECONDS, max(1, int(AHEAD * most))
         parts = self._behind(start)
         while parts:
             names = parts[0].order_by(*self._order(F)).values("id")
             within = fulfilling(*names[:size].query.sql_with_params(), self.condition)
-            rows = self.matching.filter(pk__in=within)
-            found += rows.order_by(*self._order(_unindexed))[: most - len(found)]
+            matching = self.matching.filter(pk__in=within).order_by(*self._order(_unindexed))
+            rows = matching[: most - len(found)]
+            found += rows
             if len(found) >= most:
                 return found
             edge = names.values_list("name_key", "pk")[size - 1 : size].first()
@@ -119,7 +122,7 @@ class ByName:
             if monotonic() > end:
                 self.is_cut, self.reached = True, edge
                 return found
-            parts, size = self._behind(edge), min(MOST, size * 4)
+            parts, size = self._behind(edge), further(size, len(rows), most - len(found))
         return found
 
     def _behind(self, start: tuple[str, int] | None) -> list[QuerySet[Job]]:
@@ -140,6 +143,12 @@ class ByName:
 
 def _unindexed(name: str) -> Unindexed:
     return Unindexed(F(name))
+
+
+def further(size: int, found: int, missing: int) -> int:
+    """How large the next portion is: half as large again as what is missing is likely to need."""
+    most = min(MOST, size * 16)
+    return min(most, max(missing, size * missing * 3 // (2 * found))) if found else most
 
 
 def fulfilling(sql: str, values: Sequence[Any], condition: Condition | None) -> RawSQL:

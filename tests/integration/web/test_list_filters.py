@@ -6,6 +6,7 @@ import itertools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -24,7 +25,7 @@ FILTERS = {
     "app": ("", "floods", "rare"),
     "scheduler": ("", "busy", "quiet", "seldom"),
     "q": ("", "run"),
-    "sort": ("created", "-name"),
+    "sort": ("created", "-name", "status", "ended"),
 }
 ACTIVE = {state.value for state in JOB_ACTIVE}
 
@@ -39,6 +40,7 @@ class Row:
     app: str
     scheduler: str
     user: int
+    ended: datetime | None
 
 
 @pytest.fixture
@@ -48,6 +50,7 @@ def rows(owner: User, other: User) -> list[Row]:
     place = {name: Scheduler.objects.create(name=name) for name in names}
     dice = random.Random(7)  # the same jobs each time
     now = timezone.now()
+    # No job of the most common app has ended: in that order it is far behind all others.
     said = [
         {
             "name": f"{dice.choice(['Run', 'run', 'Look'])} {dice.randrange(99)}",
@@ -58,6 +61,9 @@ def rows(owner: User, other: User) -> list[Row]:
         }
         for _each in range(JOBS)
     ]
+    for each in said:
+        ago = timedelta(minutes=dice.randrange(JOBS))
+        each["completion_time"] = None if each["app"] == "floods" else now - ago
     made = Job.objects.bulk_create(
         Job(
             **each | {"scheduler": place[each["scheduler"]]},
@@ -68,7 +74,15 @@ def rows(owner: User, other: User) -> list[Row]:
         for each in said
     )
     return [
-        Row(job.pk, **each | {"name": job.name_key, "user": job.user_id})
+        Row(
+            job.pk,
+            job.name_key,
+            job.state,
+            job.app,
+            each["scheduler"],
+            job.user_id,
+            job.completion_time,
+        )
         for job, each in zip(made, said, strict=True)
     ]
 
@@ -76,8 +90,8 @@ def rows(owner: User, other: User) -> list[Row]:
 def expected(rows: Sequence[Row], asked: Asked, owner: User) -> tuple[list[list[int]], int]:
     """What the first page may be, and how many jobs there are.
 
-    Of very many whose names begin so, the first by name may be what is put in order: the second
-    page, which is to be said of it.
+    Of very many, the first by name or the newest may be what is put in order: the second page,
+    which is to be said of it.
     """
     state = JobState.of_word(asked.status)
     states = ACTIVE if asked.status == "active" else {state.value if state else ""}
@@ -91,12 +105,21 @@ def expected(rows: Sequence[Row], asked: Asked, owner: User) -> tuple[list[list[
         and row.name.startswith(asked.q)
     ]
     by_name = sorted(found, key=lambda row: (row.name, row.pk))
-    if asked.sort == "-name":
-        pages = [by_name[::-1], []]
-    else:
-        first = by_name[: listing.COUNT_LIMIT] if asked.q else found
-        pages = [sorted(each, key=lambda row: -row.pk) for each in (found, first)]
-    return [[row.pk for row in each[: listing.PAGE_SIZE]] for each in pages], len(found)
+    newest = sorted(found, key=lambda row: -row.pk)
+    pages = []
+    for some in (found, (by_name if asked.q else newest)[: listing.COUNT_LIMIT]):
+        if asked.sort == "-name":
+            page = sorted(some, key=lambda row: (row.name, row.pk), reverse=True)
+        elif asked.sort == "status":
+            page = sorted(some, key=lambda row: (row.state, row.pk))
+        elif asked.sort == "ended":
+            ended = (row for row in some if row.ended)
+            page = sorted(ended, key=lambda row: (row.ended, row.pk), reverse=True)
+            page += sorted((row for row in some if not row.ended), key=lambda row: -row.pk)
+        else:
+            page = sorted(some, key=lambda row: -row.pk)
+        pages.append([row.pk for row in page[: listing.PAGE_SIZE]])
+    return pages, len(found)
 
 
 @pytest.mark.parametrize("whose", ["mine", "all", "of one"])
@@ -108,15 +131,19 @@ def test_every_combination_of_filters_finds_what_is_there(
     where = {"scope": "mine"} if whose == "mine" else {"scope": "all"}
     if whose == "of one":
         where["user"] = owner.username
-    sizes = set()
+    sizes, told = set(), set()
     for values in itertools.product(*FILTERS.values()):
         asked = Asked.read(dict(zip(FILTERS, values, strict=True)) | where)
         found = listing.read(asked, user)
         pages, count = expected(rows, asked, owner)
         at = asked.address()
         assert [job.pk for job in found.jobs] == pages[bool(found.notice)], at
-        assert not found.notice or (asked.q and count > listing.COUNT_LIMIT), at
+        cut = listing.COUNT_LIMIT if asked.q else sifting.FEW
+        assert not found.notice or count > cut, at
+        assert not found.notice or asked.q or asked.sort == "ended", at
         assert found.count == min(count, listing.COUNT_LIMIT), at
         assert found.is_more is (count > listing.COUNT_LIMIT), at
         sizes.add((count > 0) + (count > listing.COUNT_LIMIT) + (count > sifting.FEW))
+        told.add(str(found.notice))
     assert sizes == {0, 1, 2, 3}
+    assert len(told) == 3, told

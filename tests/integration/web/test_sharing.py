@@ -44,7 +44,8 @@ def rights(user: Any, job: Job) -> str:
         theirs = policy.group_jobs(user).filter(pk=job.pk).exists()
         assert theirs is (sees and job.user_id != user.pk and not policy.sees_all(user))
         assert (job.pk in listed(user, scope="groups")) is theirs
-        assert (job.pk in shared.few_of(shared.sources(user) or [])) is theirs
+        shares = shared.shares_of(user)
+        assert (shares is not None and job.pk in shares.numbers()) is theirs
     return " ".join(found)
 
 
