@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -116,6 +116,24 @@ def page(queryset: QuerySet[M], *, order: Order, place: Place, size: int) -> Pag
         next=token(rows[-1], order) if rows and has_next else "",
         previous=token(rows[0], order) if rows and has_previous else "",
     )
+
+
+def sorted_page(
+    queryset: QuerySet[M], shown: QuerySet[M], *, order: Order, place: Place, size: int
+) -> Page[M]:
+    """The same of rows that are sorted for it, by no index: what is shown is read of those on the
+    page alone.
+
+    Args:
+        queryset: The rows.
+        shown: The same or more, with all that is shown.
+        order, place, size: As for a page.
+    """
+    order = replace(order, by_index=False)
+    light = queryset.only("pk", order.field)
+    rows = page(light, order=order, place=place, size=size)
+    whole = shown.in_bulk([row.pk for row in rows.rows])
+    return replace(rows, rows=[whole[row.pk] for row in rows.rows if row.pk in whole])
 
 
 def _place(queryset: QuerySet[M], order: Order, given: str) -> tuple[Any, Any] | None:

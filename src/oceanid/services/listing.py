@@ -155,9 +155,15 @@ def read(
         many = Many(matching)
     else:
         many = _many(asked, scoped, reading.narrowed)
-    order = replace(asked.order, by_index=many.by_index)
-    jobs = _shown(many.jobs, asked, reading)
-    rows = keyset.page(jobs, order=order, place=asked.place, size=reading.size)
+    size = reading.size
+    if many.by_index:
+        jobs = _shown(many.jobs, asked, reading)
+        rows = keyset.page(jobs, order=asked.order, place=asked.place, size=size)
+    else:
+        shown = _shown(Job.objects.all(), asked, reading)
+        rows = keyset.sorted_page(
+            many.jobs, shown, order=asked.order, place=asked.place, size=size
+        )  # fmt: skip
     count, is_more = min(len(first), COUNT_LIMIT), len(first) > COUNT_LIMIT
     return Listing(rows.rows, rows.next, rows.previous, count, is_more, many.notice)
 
@@ -282,9 +288,11 @@ def rows(
 
 def of_ids(ids: list[int], user: policy.Person, asked: Asked) -> Listing:
     """A page of certain jobs, as far as a person may see them, the newest first."""
-    jobs = _shown(policy.visible_jobs(user).filter(pk__in=ids), asked)
-    order = replace(Asked().order, by_index=False)
-    found = keyset.page(jobs, order=order, place=asked.place, size=PAGE_SIZE)
+    jobs = policy.visible_jobs(user).filter(pk__in=ids)
+    shown = _shown(Job.objects.all(), asked)
+    found = keyset.sorted_page(
+        jobs, shown, order=Asked().order, place=asked.place, size=PAGE_SIZE
+    )  # fmt: skip
     return Listing(found.rows, found.next, found.previous, len(ids))
 
 

@@ -135,7 +135,7 @@ def read(
         found = list(few.order_by().values_list("pk", flat=True)[: most + 1])
         if len(found) <= most:
             few = Job.objects.filter(pk__in=found)  # found once, and not looked for again
-        page = _page(asked, few, shown, size=size)
+        page = keyset.sorted_page(few, shown, order=asked.order, place=asked.place, size=size)
         return Found(page, min(len(found), most), len(found) > most)
     if is_by_name and asked.sort_name == "name":
         return _by_name(asked, user, shown, until_id, size=size)
@@ -279,7 +279,8 @@ def _sorted(
         notice = cut(most, by_name=by_name)
     elif is_cut:
         notice = _("The search stopped after a moment, among the newest jobs.")
-    rows = _page(asked, Job.objects.filter(pk__in=found[:most]), shown, size=size)
+    first = Job.objects.filter(pk__in=found[:most])
+    rows = keyset.sorted_page(first, shown, order=asked.order, place=asked.place, size=size)
     return Found(rows, min(len(found), most), is_more, notice)
 
 
@@ -291,15 +292,6 @@ def cut(most: int, *, by_name: bool) -> str:
         else _("They are more than can be sorted: these are the newest %(most)d.")
     )
     return told % {"most": most}
-
-
-def _page(asked: Asked, jobs: QuerySet[Job], shown: QuerySet[Job], *, size: int) -> Page[Job]:
-    """A page of jobs that are sorted for it; what is shown is read of those on it alone."""
-    order = replace(asked.order, by_index=False)
-    light = jobs.only("pk", order.field)
-    rows = keyset.page(light, order=order, place=asked.place, size=size)
-    whole = shown.in_bulk([row.pk for row in rows.rows])
-    return replace(rows, rows=[whole[row.pk] for row in rows.rows if row.pk in whole])
 
 
 def _by_creation(

@@ -48,12 +48,17 @@ def covering(asked: Asked) -> frozenset[str]:
 
 
 def in_order(asked: Asked) -> frozenset[str]:
-    """The same, of an index that is in the order of the rows, as a whole or within each status."""
+    """The same, of an index that is in the order of the rows; what is active has several statuses,
+    and a scheduler's jobs are in the order of their creation only within one."""
     if asked.scope == "groups" or asked.sort_name not in WALKED:
         return frozenset()
-    if asked.sort_name != "name":
+    is_of_a_status = asked.status not in ("", ACTIVE)
+    if asked.sort_name == "name":
+        of_everyone = frozenset({"status"} if is_of_a_status else {"app"})
+        return frozenset() if asked.is_of_one else of_everyone
+    if asked.sort_name == "status" or is_of_a_status:
         return covering(replace(asked, q=""))
-    return frozenset() if asked.is_of_one else frozenset({"status"} if asked.status else {"app"})
+    return frozenset() if asked.is_of_one else frozenset({"app"})
 
 
 def leading(asked: Asked, scoped: QuerySet[Job]) -> frozenset[str]:
