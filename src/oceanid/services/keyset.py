@@ -22,8 +22,8 @@ class Order:
         field: A column of an index that ends in ``id``, or ``id`` itself.
         descending: Whether the largest comes first.
         nullable: Whether the column may be empty.
-        by_index: Whether SQLite may walk the column's index. Not when the filters leave few
-            rows: sorting these is cheaper than walking past all the others.
+        by_index: Whether the column's index may be walked. Not when the filters leave few rows:
+            sorting these is cheaper than walking past all the others.
         tie: What decides between equal values: a unique column.
     """
 
@@ -169,7 +169,7 @@ def _read(
     field = order.field
     if not order.by_index:
         field = f"plain_{field}"
-        queryset = queryset.alias(**{field: Unindexed(F(order.field))})
+        queryset = queryset.alias(**{field: Fenced(F(order.field))})
     full = queryset.filter(**{f"{field}__isnull": False})
     empty = queryset.filter(**{f"{field}__isnull": True})
     parts: Sequence[tuple[QuerySet[M], bool]] = ((full, False), (empty, True))
@@ -199,7 +199,7 @@ def _part(
     by_tie: bool = False,
 ) -> list[M]:
     names = [order.tie] if by_tie or order.field == order.tie else [order.field, order.tie]
-    columns = {name: F(name) if order.by_index else Unindexed(F(name)) for name in names}
+    columns = {name: F(name) if order.by_index else Fenced(F(name)) for name in names}
     descending = order.descending is not backward
     ordering = [each.desc() if descending else each.asc() for each in columns.values()]
     if start is None:

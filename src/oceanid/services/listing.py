@@ -16,9 +16,8 @@ from oceanid.models import Job
 from oceanid.services import keyset, policy, shared
 from oceanid.services.asked import Asked, identity, is_text
 from oceanid.services.columns import Column
-from oceanid.services.keyset import Unindexed
+from oceanid.services.keyset import Fenced
 from oceanid.services.sifting import (
-    FEW,
     WALKED,
     covering,
     filtered,
@@ -31,6 +30,10 @@ from oceanid.services.sifting import (
 
 PAGE_SIZE = 50
 COUNT_LIMIT = 1000
+SORTED = 2000
+"""So many matches are sorted, where no index has them in order."""
+LOOKED_AT = 2500
+"""More are looked for among so many that an index of all has in order, and must fill a page."""
 BY_NAME = ("name_key", "id")
 
 SEARCH_SECONDS = 1.5
@@ -145,16 +148,16 @@ def read(
     by_name = not first_by and _is_by_name(asked)
     matching = reading.narrowed(_matching(asked, scoped, user, first_by))
     ids = _numbers(matching, *(BY_NAME if by_name else ()))
-    most = FEW if _is_sorted(asked) and not by_name else COUNT_LIMIT
+    most = SORTED if _is_sorted(asked) and not by_name else COUNT_LIMIT
     first = list(ids[: most + 1])
     if by_name:
         many = _first_by_name(first)
-    elif len(first) <= most and (asked.is_filtered or asked.scope == "groups"):
+    elif len(first) <= COUNT_LIMIT and (asked.is_filtered or asked.scope == "groups"):
         many = Many(Job.objects.filter(pk__in=first))  # found once, and not looked for again
     elif first_by:
         many = Many(matching)
     else:
-        many = _many(asked, scoped, reading.narrowed)
+        many = _many(asked, scoped, reading.narrowed, first if len(first) <= most else None)
     size = reading.size
     if many.by_index:
         jobs = _shown(many.jobs, asked, reading)
@@ -214,18 +217,21 @@ def _many(
     asked: Asked,
     scoped: QuerySet[Job],
     narrowed: Callable[[QuerySet[Job]], QuerySet[Job]] = USUAL.narrowed,
+    every: list[int] | None = None,
 ) -> Many:
+    """Jobs of which there are more than are counted; ``every`` one, when these can be sorted."""
     by_index = asked.scope != "groups"
     within = narrowed(scoped)
     if is_text(asked.q) and asked.sort_name != "name":
         matching = searched(asked, filtered(asked, within, indexed=covering(asked)))
         return _first_by_name(list(_numbers(matching, *BY_NAME)[: COUNT_LIMIT + 1]))
     jobs = searched(asked, filtered(asked, within, indexed=in_order(asked)), by_index=by_index)
-    if by_index and _is_sorted(asked) and not _is_often(asked, scoped, jobs):
+    if by_index and _is_sorted(asked) and not _is_often(asked, scoped, narrowed):
+        if every is not None:
+            return Many(Job.objects.filter(pk__in=every))
         newest = filtered(asked, within, indexed=covering(asked))
-        ids = list(_numbers(newest, "-id")[:COUNT_LIMIT])
-        notice = shared.cut(COUNT_LIMIT, by_name=False)
-        return Many(Job.objects.filter(pk__in=ids), notice=notice)
+        first = Job.objects.filter(pk__in=_numbers(newest, "-id")[:COUNT_LIMIT])
+        return Many(first, notice=shared.cut(COUNT_LIMIT, by_name=False))
     return Many(jobs, by_index)
 
 
@@ -245,15 +251,20 @@ def _is_sorted(asked: Asked) -> bool:
     return asked.is_narrowed and asked.sort_name not in WALKED
 
 
-def _is_often(asked: Asked, scoped: QuerySet[Job], jobs: QuerySet[Job]) -> bool:
+def _is_often(
+    asked: Asked,
+    scoped: QuerySet[Job],
+    narrowed: Callable[[QuerySet[Job]], QuerySet[Job]],
+) -> bool:
     """Whether a page of jobs is among the first of their scope, in an order that an index has of
     the whole scope alone."""
     order = asked.order
     sign = "-" if order.descending else ""
     valued = scoped.filter(**{f"{order.field}__isnull": False})
-    first = valued.order_by(f"{sign}{order.field}", f"{sign}{order.tie}").values("pk")[:FEW]
-    found = _numbers(jobs.filter(pk__in=first))[: PAGE_SIZE + 1]
-    return len(found) > PAGE_SIZE
+    first = valued.order_by(f"{sign}{order.field}", f"{sign}{order.tie}").values("pk")[:LOOKED_AT]
+    among = narrowed(Job.objects.filter(pk__in=first))
+    found = filtered(asked, among, indexed=frozenset(), column=Fenced)
+    return len(_numbers(found)[: PAGE_SIZE + 1]) > PAGE_SIZE
 
 
 def _numbers(jobs: QuerySet[Job], *order: str) -> QuerySet[Job, int]:
@@ -270,7 +281,7 @@ def newest_first(asked: Asked, scoped: QuerySet[Job], user: policy.Person) -> Ma
         scoped = scoped.filter(user=user_id(asked, user))
     first_by = leading(asked, scoped)
     many = Many(led(asked, scoped, user, first_by)) if first_by else _many(asked, scoped)
-    newest = "-id" if many.by_index else Unindexed(F("id")).desc()
+    newest = "-id" if many.by_index else Fenced(F("id")).desc()
     return replace(many, jobs=many.jobs.order_by(newest))
 
 

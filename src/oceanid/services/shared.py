@@ -7,6 +7,7 @@ from math import isqrt
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext as _
 
 from oceanid.models import Job, JobShare
@@ -145,12 +146,12 @@ def read(
         if len(found) > most_sorted:
             return _sorted(asked, shown, found, size=size, most=most_sorted, by_name=True)
     if asked.sort_name == "created":
-        walk = _walk(asked, user, shares, shown, until_id, most=size + 1)
+        walk = _walk(asked, user, shares, jobs, until_id, most=size + 1)
         return _by_creation(asked, walk, shown, size=size, most=most)
     most = most_sorted
-    walk = _walk(asked, user, shares, jobs.only("pk"), until_id, most=most + 1)
-    rows = walk.rows(ascending=False, start=ENDS, most=most + 1)
-    return _sorted(asked, shown, [job.pk for job in rows], size=size, most=most, is_cut=walk.is_cut)
+    walk = _walk(asked, user, shares, jobs, until_id, most=most + 1)
+    ids = walk.numbers(ascending=False, start=ENDS, most=most + 1)
+    return _sorted(asked, shown, ids, size=size, most=most, is_cut=walk.is_cut)
 
 
 def _walk(
@@ -169,8 +170,15 @@ def _walk(
     if not ranges or not _is_much_shared(shares, most):
         return ByNumber(shares.sources, _matching(asked, jobs, user), low=low, high=high)
     rest = replace(asked, status="", app="", scheduler="")
-    matching, condition = _matching(rest, jobs, user), policy.is_shared_sql(user, "part.id")
-    return ByNumber(ranges, matching, low=low, high=high, column="id", condition=condition)
+    matching = _matching(rest, jobs, user)
+    return ByNumber(
+        ranges,
+        matching if matching.query.where else None,
+        low=low,
+        high=high,
+        column="id",
+        condition=policy.is_shared_sql(user, "part.id"),
+    )
 
 
 def _ranges(asked: Asked) -> Sources:
@@ -257,7 +265,8 @@ def _first_by_name(
     first = _named(asked).order_by("name_key", "id").values("id")
     begun, values = first[:SIFTED_BY_NAME].query.sql_with_params()
     shared = fulfilling(begun, values, policy.is_shared_sql(user, "part.id"))
-    rows = _matching(replace(asked, q=""), jobs.filter(pk__in=shared), user)
+    within = RawSQL(*shared)  # noqa: S611 - Django's own words
+    rows = _matching(replace(asked, q=""), jobs.filter(pk__in=within), user)
     rows = created(rows, since=asked.since, until=asked.until)
     if until_id is not None:
         rows = rows.filter(pk__lte=until_id)
@@ -302,7 +311,9 @@ def _by_creation(
     ascending = order.descending is backward
     mark = keyset.tie_of(shown, order, place.before if backward else place.after)
     start = mark if mark is not None else (0 if ascending else ENDS)
-    rows = walk.rows(ascending=ascending, start=start, most=size + 1)
+    ids = walk.numbers(ascending=ascending, start=start, most=size + 1)
+    whole = shown.in_bulk(ids)
+    rows = [whole[number] for number in ids if number in whole]
     page = _turned(rows, order, size=size, backward=backward, is_within=mark is not None)
     count, is_more = (None, False) if asked.is_filtered else (most, True)
     if not walk.is_cut:

@@ -181,16 +181,17 @@ def filtered(
         jobs = where(jobs, "scheduler_id", found.first(), by_index=by_index, column=column)
         if by_index and not asked.status:  # within each, its jobs are in order
             jobs = jobs.filter(state__in=[state.value for state in JobState])
-    return created(jobs, since=asked.since, until=asked.until)
+    by_index = column is not Fenced
+    return created(jobs, since=asked.since, until=asked.until, by_index=by_index)
 
 
-def created(jobs: QuerySet[Job], *, since: str, until: str) -> QuerySet[Job]:
+def created(jobs: QuerySet[Job], *, since: str, until: str, by_index: bool = True) -> QuerySet[Job]:
     """Those that were created in a time, each bound a span as in SINCE, a date, or ""."""
     begin, end = bounds(since, until)
     if begin is not None:
-        jobs = jobs.filter(pk__gte=begin)
+        jobs = where(jobs, "id__gte", begin, by_index=by_index, column=Fenced)
     if end is not None:
-        jobs = jobs.filter(pk__lt=end)
+        jobs = where(jobs, "id__lt", end, by_index=by_index, column=Fenced)
     return jobs
 
 

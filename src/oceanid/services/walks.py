@@ -30,17 +30,17 @@ class ByNumber:
 
     Args:
         sources: What names the jobs.
-        matching: The jobs that count, their filters not answered by an index.
+        matching: The jobs that count, their filters not answered by an index; None for all.
         low, high: The smallest number that counts, and the first that is too large.
         column: Which of the sources' columns names the job.
         condition: What else a job's number must fulfil, as SQL about ``part.id`` with its values:
-            looked at before the job itself is read.
+            looked at before the job itself is read. With it, no job is in two sources.
     """
 
     def __init__(
         self,
         sources: Sources,
-        matching: QuerySet[Job],
+        matching: QuerySet[Job] | None,
         *,
         low: int,
         high: int,
@@ -49,19 +49,17 @@ class ByNumber:
     ) -> None:
         self._sources, self._column, self._condition = sources, column, condition
         self._low, self._high = low, high
-        self._matching = matching.filter(pk__gte=low, pk__lt=high)
+        self._matching = matching
         self.reached = 0
         self.is_cut = False
 
-    def rows(self, *, ascending: bool, start: int, most: int) -> list[Job]:
+    def numbers(self, *, ascending: bool, start: int, most: int) -> list[int]:
         """The first that match behind a number; fewer when the time is up: then it ``is_cut``."""
-        found: list[Job] = []
+        found: list[int] = []
         end, size = monotonic() + SECONDS, max(1, int(AHEAD * most))
         start = max(start, self._low - 1) if ascending else min(start, self._high)
         while True:
-            within = fulfilling(*self._sql(ascending, start, size), self._condition)
-            way = "pk" if ascending else "-pk"
-            rows = self._matching.filter(pk__in=within).order_by(way)[: most - len(found)]
+            rows = self._portion(ascending, start, size, most - len(found))
             found += rows
             if len(found) >= most:
                 return found
@@ -73,12 +71,29 @@ class ByNumber:
                 return found
             start, size = edge[0], further(size, len(rows), most - len(found))
 
+    def _portion(self, ascending: bool, start: int, size: int, most: int) -> Sequence[int]:
+        """The first of a portion that match."""
+        sql, values = self._sql(ascending, start, size)
+        if self._condition is not None:
+            sql, values = fulfilling(sql, values, self._condition)
+        if self._matching is None:
+            way = "ASC" if ascending else "DESC"
+            found = numbers(f"{sql} ORDER BY 1 {way} LIMIT {int(most)}", values)
+            return [number for number in found if self._low <= number < self._high]
+        # A list where few are left: PostgreSQL would look for these among all.
+        within: Any = RawSQL(sql, values)  # noqa: S611 - Django's own words
+        within = within if self._condition is None else numbers(sql, values)
+        matching = self._matching.filter(pk__in=within, pk__gte=self._low, pk__lt=self._high)
+        rows = matching.order_by("pk" if ascending else "-pk").values_list("pk", flat=True)
+        return list(rows[:most])
+
     def _sql(
         self, ascending: bool, start: int, most: int, passed: int = 0
     ) -> tuple[str, list[Any]]:
         return sql_of(
             self._sources,
             ascending=ascending, start=start, most=most, passed=passed, column=self._column,
+            are_apart=self._condition is not None,
         )  # fmt: skip
 
 
@@ -109,7 +124,8 @@ class ByName:
         parts = self._behind(start)
         while parts:
             names = parts[0].order_by(*self._order(F)).values("id")
-            within = fulfilling(*names[:size].query.sql_with_params(), self.condition)
+            portion = names[:size].query.sql_with_params()
+            within = RawSQL(*fulfilling(*portion, self.condition))  # noqa: S611 - Django's own words
             matching = self.matching.filter(pk__in=within).order_by(*self._order(_unindexed))
             rows = matching[: most - len(found)]
             found += rows
@@ -151,13 +167,12 @@ def further(size: int, found: int, missing: int) -> int:
     return min(most, max(missing, size * missing * 3 // (2 * found))) if found else most
 
 
-def fulfilling(sql: str, values: Sequence[Any], condition: Condition | None) -> RawSQL:
-    """The numbers that a statement gives in its column ``id``, those that fulfil a condition."""
-    if condition is None:
-        return RawSQL(sql, values)  # noqa: S611 - Django's own words
+def fulfilling(sql: str, values: Sequence[Any], condition: Condition) -> tuple[str, list[Any]]:
+    """The statement for the numbers that another gives in its column ``id``, those that fulfil a
+    condition."""
     told, more = condition
     whole = f"SELECT part.id FROM ({sql}) AS part WHERE {told}"  # noqa: S608 - Django's own words
-    return RawSQL(whole, [*values, *more])  # noqa: S611
+    return whole, [*values, *more]
 
 
 def numbers(sql: str, values: Sequence[Any]) -> list[int]:
@@ -175,6 +190,7 @@ def sql_of(
     most: int,
     passed: int = 0,
     column: str = "job_id",
+    are_apart: bool = False,
 ) -> tuple[str, list[Any]]:
     """The statement for the first numbers of all sources together behind one, in order.
 
@@ -185,6 +201,7 @@ def sql_of(
         most: How many are wanted, at most as many from each source.
         passed: How many are passed over first.
         column: Which column names the job.
+        are_apart: Whether no job is in two sources.
     """
     beyond = {f"{column}__gt" if ascending else f"{column}__lt": start}
     order = column if ascending else f"-{column}"
@@ -197,5 +214,6 @@ def sql_of(
         parts.append(f"SELECT {column} FROM ({sql}) AS part")  # noqa: S608 - Django's own words
         values += given
     way = "ASC" if ascending else "DESC"
-    whole = f"{' UNION '.join(parts)} ORDER BY 1 {way} LIMIT {int(most)} OFFSET {int(passed)}"
+    union = " UNION ALL " if are_apart else " UNION "
+    whole = f"{union.join(parts)} ORDER BY 1 {way} LIMIT {int(most)} OFFSET {int(passed)}"
     return whole, values
