@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import Field, dataclass, field, fields, replace
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -35,8 +36,24 @@ SINCE = {
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What the database knows of an address's words, looked up once.
+
+    Args:
+        place: The number of the scheduler; None when there is none of that name.
+        begin, end: The first job that was created in the time, and the first behind it; None for
+            no bound.
+    """
+
+    place: int | None = None
+    begin: int | None = None
+    end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
-    """What the address of a list of jobs says; each field is a parameter of that name.
+    """What the address of a list of jobs says; each field but ``known`` is a parameter of that
+    name.
 
     Args:
         scope: ``mine``, ``groups`` or ``all``.
@@ -51,6 +68,7 @@ class Asked:
         columns: The columns' names with commas between; "" shows those of the scope.
         view: The number of the saved view that the address came from.
         after, before, at: The place of the page: a row's token, or ``at=last``.
+        known: What was looked up for it; None when nothing was yet.
     """
 
     scope: str = "mine"
@@ -68,14 +86,16 @@ class Asked:
     after: str = ""
     before: str = ""
     at: str = ""
+    known: Known | None = field(default=None, compare=False, repr=False)
 
     @classmethod
     def read(cls, given: Mapping[str, str]) -> Asked:
         """Read an address's parameters; what is not understood counts as not given."""
-        names = [field.name for field in fields(cls)]
+        names = [each.name for each in _parameters(cls)]
         # PostgreSQL takes no NUL in a text, so that nothing can have one.
         said = {name: given.get(name, "").replace("\0", "").strip()[:LONGEST] for name in names}
-        asked = cls(**{name: value for name, value in said.items() if value})
+        understood: dict[str, Any] = {name: value for name, value in said.items() if value}
+        asked = cls(**understood)
         if asked.scope not in SCOPES:
             asked = replace(asked, scope="mine")
         if asked.sort.lstrip("-") not in SORTS:
@@ -89,11 +109,12 @@ class Asked:
     def address(self, **changes: str) -> str:
         """The query string for this list with some parameters changed, from its first page on
         unless a place is given."""
-        asked = replace(self, **({"after": "", "before": "", "at": ""} | changes))
+        changed: dict[str, Any] = {"after": "", "before": "", "at": ""} | changes
+        asked = replace(self, **changed)
         said = {
-            field.name: getattr(asked, field.name)
-            for field in fields(asked)
-            if getattr(asked, field.name) not in ("", field.default)
+            each.name: getattr(asked, each.name)
+            for each in _parameters(asked)
+            if getattr(asked, each.name) not in ("", each.default)
         }
         # An empty address stands for whatever a person made their default view.
         return "?" + urlencode(said or {"scope": asked.scope})
@@ -101,9 +122,14 @@ class Asked:
     @property
     def parameters(self) -> dict[str, str]:
         """What narrows, orders and shows the list, but not where in it we are."""
-        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        given = {each.name: getattr(self, each.name) for each in _parameters(self)}
         placing = ("after", "before", "at", "view")
         return {name: value for name, value in given.items() if value and name not in placing}
+
+    def only(self, names: Iterable[str], **others: str) -> Asked:
+        """The same with these filters alone, and perhaps with other parameters."""
+        changed: dict[str, Any] = {name: "" for name in FILTERS if name not in names} | others
+        return replace(self, **changed)
 
     @property
     def is_filtered(self) -> bool:
@@ -144,6 +170,10 @@ class Asked:
     def place(self) -> Place:
         """Where the page is."""
         return Place(after=self.after, before=self.before, last=self.at == "last")
+
+
+def _parameters(asked: Any) -> list[Field[Any]]:
+    return [each for each in fields(asked) if each.name != "known"]
 
 
 def is_text(text: str) -> bool:

@@ -22,6 +22,7 @@ from oceanid.services.sifting import (
     covering,
     filtered,
     in_order,
+    known_of,
     leading,
     led,
     searched,
@@ -126,6 +127,7 @@ def read(
     Raises:
         PermissionDenied: Everyone's jobs are not this person's to see.
     """
+    asked = replace(asked, known=known_of(asked))
     is_one = identity(asked.q) is not None
     shares = shared.shares_of(user) if asked.scope == "groups" and not is_one else None
     if shares is not None and shares.are_very_many:
@@ -177,6 +179,7 @@ def few_ids(asked: Asked, user: policy.Person) -> list[int] | None:
     Raises:
         PermissionDenied: Everyone's jobs are not this person's to see.
     """
+    asked = replace(asked, known=known_of(asked))
     is_one = identity(asked.q) is not None
     shares = shared.shares_of(user) if asked.scope == "groups" and not is_one else None
     if shares is not None and shares.are_very_many:
@@ -276,7 +279,7 @@ def newest_first(asked: Asked, scoped: QuerySet[Job], user: policy.Person) -> Ma
 
     Of very many that begin with a text these are the first by name, as in the list of jobs.
     """
-    asked = replace(asked, sort="created")
+    asked = replace(asked, sort="created", known=known_of(asked))
     if asked.user:
         scoped = scoped.filter(user=user_id(asked, user))
     first_by = leading(asked, scoped)

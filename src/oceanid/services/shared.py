@@ -16,12 +16,12 @@ from oceanid.services.asked import ACTIVE, Asked
 from oceanid.services.keyset import Page
 from oceanid.services.sifting import (
     FEW,
-    bounds,
     counted,
     covering,
     created,
     fewest,
     filtered,
+    known_of,
     led,
     searched,
     user_id,
@@ -184,7 +184,7 @@ def _walk(
 def _ranges(asked: Asked) -> Sources:
     """Everyone's jobs as filters leave them, each in the order of the numbers; none when no index
     has them so."""
-    alone = Asked(scope="all", status=asked.status, app=asked.app, scheduler=asked.scheduler)
+    alone = asked.only(("status", "app", "scheduler"), scope="all")
     indexed = covering(alone)
     if not indexed:
         return []
@@ -206,9 +206,9 @@ def _is_much_shared(shares: Shares, most: int) -> bool:
 
 def _range(asked: Asked, until_id: int | None) -> tuple[int, int]:
     """The smallest number that counts, and the first that is too large."""
-    low, high = bounds(asked.since, asked.until)
-    high = high if high is not None else ENDS
-    return low or 0, high if until_id is None else min(high, until_id + 1)
+    known = asked.known or known_of(asked)
+    high = known.end if known.end is not None else ENDS
+    return known.begin or 0, high if until_id is None else min(high, until_id + 1)
 
 
 def _by_name(
@@ -236,9 +236,7 @@ def _by_name(
 
 def _named(asked: Asked) -> QuerySet[Job]:
     """Everyone's jobs as filters leave them, as an index has them by name."""
-    alone = Asked(
-        scope="all", q=asked.q, status=asked.status, app=asked.app, scheduler=asked.scheduler
-    )  # fmt: skip
+    alone = asked.only(("status", "app", "scheduler", "q"), scope="all")
     return searched(alone, filtered(alone, Job.objects.all(), indexed=covering(alone)))
 
 
@@ -267,7 +265,7 @@ def _first_by_name(
     shared = fulfilling(begun, values, policy.is_shared_sql(user, "part.id"))
     within = RawSQL(*shared)  # noqa: S611 - Django's own words
     rows = _matching(replace(asked, q=""), jobs.filter(pk__in=within), user)
-    rows = created(rows, since=asked.since, until=asked.until)
+    rows = created(rows, asked)
     if until_id is not None:
         rows = rows.filter(pk__lte=until_id)
     return list(rows.order_by("name_key", "id").values_list("pk", flat=True)[:most])

@@ -19,7 +19,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from oceanid.models import Job, Scheduler
 from oceanid.models.job import NAME_KEY_LENGTH
 from oceanid.services import policy
-from oceanid.services.asked import ACTIVE, SINCE, Asked, identity
+from oceanid.services.asked import ACTIVE, SINCE, Asked, Known, identity
 from oceanid.services.keyset import Fenced, Unindexed
 from oceanid.states import JOB_ACTIVE, JobState
 
@@ -96,7 +96,7 @@ def fewest(
     parts: dict[frozenset[str], QuerySet[Any, Any]] = {}
     limits: list[int] = []
     for each in [*pairs, *((name,) for name in names if name not in paired)]:
-        alone = Asked(**{name: getattr(asked, name) for name in each})
+        alone = asked.only(each)
         # Apps and schedulers have indexes over everyone's jobs alone.
         base = scoped if set(each) <= {"status", "q"} else Job.objects.all()
         found = searched(alone, filtered(alone, base, indexed=frozenset(each)))
@@ -175,33 +175,37 @@ def filtered(
         jobs = where(jobs, "state", state.value, by_index=by_status, column=column)
     if asked.app:
         jobs = where(jobs, "app", asked.app, by_index="app" in indexed, column=column)
+    known = asked.known or known_of(asked)
     if asked.scheduler:
-        found = Scheduler.objects.filter(name=asked.scheduler).values_list("pk", flat=True)
         by_index = "scheduler" in indexed
-        jobs = where(jobs, "scheduler_id", found.first(), by_index=by_index, column=column)
+        jobs = where(jobs, "scheduler_id", known.place, by_index=by_index, column=column)
         if by_index and not asked.status:  # within each, its jobs are in order
             jobs = jobs.filter(state__in=[state.value for state in JobState])
-    by_index = column is not Fenced
-    return created(jobs, since=asked.since, until=asked.until, by_index=by_index)
+    return created(jobs, asked, by_index=column is not Fenced)
 
 
-def created(jobs: QuerySet[Job], *, since: str, until: str, by_index: bool = True) -> QuerySet[Job]:
-    """Those that were created in a time, each bound a span as in SINCE, a date, or ""."""
-    begin, end = bounds(since, until)
-    if begin is not None:
-        jobs = where(jobs, "id__gte", begin, by_index=by_index, column=Fenced)
-    if end is not None:
-        jobs = where(jobs, "id__lt", end, by_index=by_index, column=Fenced)
+def created(jobs: QuerySet[Job], asked: Asked, *, by_index: bool = True) -> QuerySet[Job]:
+    """Those that were created in the time that is asked for."""
+    known = asked.known or known_of(asked)
+    if asked.since and known.begin is not None:
+        jobs = where(jobs, "id__gte", known.begin, by_index=by_index, column=Fenced)
+    if asked.until and known.end is not None:
+        jobs = where(jobs, "id__lt", known.end, by_index=by_index, column=Fenced)
     return jobs
 
 
-def bounds(since: str, until: str) -> tuple[int | None, int | None]:
-    """The first job that was created in a time, and the first behind it."""
-    begin, end = _moment(since, end=False), _moment(until, end=True)
-    return (
+def known_of(asked: Asked) -> Known:
+    """Look up what the filters of an address mean here."""
+    begin, end = _moment(asked.since, end=False), _moment(asked.until, end=True)
+    return Known(
+        _place_of(asked.scheduler) if asked.scheduler else None,
         None if begin is None else _first_id_from(begin),
         None if end is None else _first_id_from(end),
     )
+
+
+def _place_of(name: str) -> int | None:
+    return Scheduler.objects.filter(name=name).values_list("pk", flat=True).first()
 
 
 def _first_id_from(moment: datetime) -> int:
