@@ -31,8 +31,6 @@ from oceanid.services.sifting import (
 
 PAGE_SIZE = 50
 COUNT_LIMIT = 1000
-SORTED = 2000
-"""So many matches are sorted, where no index has them in order."""
 LOOKED_AT = 2500
 """More are looked for among so many that an index of all has in order, and must fill a page."""
 BY_NAME = ("name_key", "id")
@@ -150,16 +148,16 @@ def read(
     by_name = not first_by and _is_by_name(asked)
     matching = reading.narrowed(_matching(asked, scoped, user, first_by))
     ids = _numbers(matching, *(BY_NAME if by_name else ()))
-    most = SORTED if _is_sorted(asked) and not by_name else COUNT_LIMIT
-    first = list(ids[: most + 1])
+    first = list(ids[: COUNT_LIMIT + 1])
+    few = len(first) <= COUNT_LIMIT
     if by_name:
         many = _first_by_name(first)
-    elif len(first) <= COUNT_LIMIT and (asked.is_filtered or asked.scope == "groups"):
+    elif few and (asked.is_filtered or asked.scope == "groups"):
         many = Many(Job.objects.filter(pk__in=first))  # found once, and not looked for again
     elif first_by:
         many = Many(matching)
     else:
-        many = _many(asked, scoped, reading.narrowed, first if len(first) <= most else None)
+        many = _many(asked, scoped, reading.narrowed)
     size = reading.size
     if many.by_index:
         jobs = _shown(many.jobs, asked, reading)
@@ -169,8 +167,8 @@ def read(
         rows = keyset.sorted_page(
             many.jobs, shown, order=asked.order, place=asked.place, size=size
         )  # fmt: skip
-    count, is_more = min(len(first), COUNT_LIMIT), len(first) > COUNT_LIMIT
-    return Listing(rows.rows, rows.next, rows.previous, count, is_more, many.notice)
+    count = min(len(first), COUNT_LIMIT)
+    return Listing(rows.rows, rows.next, rows.previous, count, not few, many.notice)
 
 
 def few_ids(asked: Asked, user: policy.Person) -> list[int] | None:
@@ -220,9 +218,7 @@ def _many(
     asked: Asked,
     scoped: QuerySet[Job],
     narrowed: Callable[[QuerySet[Job]], QuerySet[Job]] = USUAL.narrowed,
-    every: list[int] | None = None,
 ) -> Many:
-    """Jobs of which there are more than are counted; ``every`` one, when these can be sorted."""
     by_index = asked.scope != "groups"
     within = narrowed(scoped)
     if is_text(asked.q) and asked.sort_name != "name":
@@ -230,8 +226,6 @@ def _many(
         return _first_by_name(list(_numbers(matching, *BY_NAME)[: COUNT_LIMIT + 1]))
     jobs = searched(asked, filtered(asked, within, indexed=in_order(asked)), by_index=by_index)
     if by_index and _is_sorted(asked) and not _is_often(asked, scoped, narrowed):
-        if every is not None:
-            return Many(Job.objects.filter(pk__in=every))
         newest = filtered(asked, within, indexed=covering(asked))
         first = Job.objects.filter(pk__in=_numbers(newest, "-id")[:COUNT_LIMIT])
         return Many(first, notice=shared.cut(COUNT_LIMIT, by_name=False))
