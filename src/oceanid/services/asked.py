@@ -27,6 +27,7 @@ SCOPES = ("mine", "groups", "all")
 ACTIVE = "active"
 FILTERS = ("q", "status", "app", "scheduler", "user", "since", "until")
 LONGEST = 1000
+NO_PLACE = 0
 SINCE = {
     "1h": (_("Last hour"), timedelta(hours=1)),
     "24h": (_("Last 24 hours"), timedelta(days=1)),
@@ -40,12 +41,13 @@ class Known:
     """What the database knows of an address's words, looked up once.
 
     Args:
-        place: The number of the scheduler; None when there is none of that name.
+        place: The number of the scheduler; NO_PLACE when there is none of that name. Not None,
+            which is where the jobs are that an app runs by itself.
         begin, end: The first job that was created in the time, and the first behind it; None for
             no bound.
     """
 
-    place: int | None = None
+    place: int = NO_PLACE
     begin: int | None = None
     end: int | None = None
 

@@ -19,7 +19,7 @@ from django.utils.dateparse import parse_date, parse_datetime
 from oceanid.models import Job, Scheduler
 from oceanid.models.job import NAME_KEY_LENGTH
 from oceanid.services import policy
-from oceanid.services.asked import ACTIVE, SINCE, Asked, Known, identity
+from oceanid.services.asked import ACTIVE, NO_PLACE, SINCE, Asked, Known, identity
 from oceanid.services.keyset import Fenced, Unindexed
 from oceanid.states import JOB_ACTIVE, JobState
 
@@ -198,14 +198,15 @@ def known_of(asked: Asked) -> Known:
     """Look up what the filters of an address mean here."""
     begin, end = _moment(asked.since, end=False), _moment(asked.until, end=True)
     return Known(
-        _place_of(asked.scheduler) if asked.scheduler else None,
+        _place_of(asked.scheduler) if asked.scheduler else NO_PLACE,
         None if begin is None else _first_id_from(begin),
         None if end is None else _first_id_from(end),
     )
 
 
-def _place_of(name: str) -> int | None:
-    return Scheduler.objects.filter(name=name).values_list("pk", flat=True).first()
+def _place_of(name: str) -> int:
+    found = Scheduler.objects.filter(name=name).values_list("pk", flat=True).first()
+    return NO_PLACE if found is None else found
 
 
 def _first_id_from(moment: datetime) -> int:

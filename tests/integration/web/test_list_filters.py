@@ -23,7 +23,7 @@ JOBS = 9000  # more than FEW of what is common, fewer of what is rare, more than
 FILTERS = {
     "status": ("", "Complete", "Held", "active"),
     "app": ("", "floods", "rare"),
-    "scheduler": ("", "busy", "quiet", "seldom"),
+    "scheduler": ("", "busy", "quiet", "seldom", "nowhere"),
     "q": ("", "run"),
     "sort": ("created", "-name", "status", "ended"),
 }
@@ -56,7 +56,7 @@ def rows(owner: User, other: User) -> list[Row]:
             "name": f"{dice.choice(['Run', 'run', 'Look'])} {dice.randrange(99)}",
             "state": dice.choices(["COM", "RUN", "SUB", "HLD"], [80, 10, 8, 2])[0],
             "app": dice.choices(["floods", "hymod", "rare"], [70, 29, 1])[0],
-            "scheduler": dice.choices(names, [80, 18, 2])[0],
+            "scheduler": dice.choices([*names, ""], [75, 18, 2, 5])[0],
             "user": dice.choices([owner, other], [90, 10])[0],
         }
         for _each in range(JOBS)
@@ -66,7 +66,7 @@ def rows(owner: User, other: User) -> list[Row]:
         each["completion_time"] = None if each["app"] == "floods" else now - ago
     made = Job.objects.bulk_create(
         Job(
-            **each | {"scheduler": place[each["scheduler"]]},
+            **each | {"scheduler": place.get(each["scheduler"])},
             type="BASIC",
             name_key=each["name"].casefold(),
             creation_time=now,
