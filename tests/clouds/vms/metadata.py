@@ -8,9 +8,12 @@ from __future__ import annotations
 import secrets
 import sys
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import ClassVar
+from socketserver import ThreadingTCPServer
+from typing import ClassVar, Final
+
+SERVES: Final = "The metadata service serves."
 
 
 class Service(BaseHTTPRequestHandler):
@@ -51,15 +54,28 @@ class Service(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+class Server(ThreadingTCPServer):
+    """Serves each machine in a thread of its own.
+
+    An HTTPServer asks for the name of its address before it listens, and where no name server
+    answers, that takes many seconds.
+    """
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+
 def main(address: str, machines: str) -> None:
     """Serve until killed; the address comes to be while we wait."""
     Service.machines = Path(machines)
     while True:
         try:
-            server = ThreadingHTTPServer((address, 80), Service)
+            server = Server((address, 80), Service)
         except OSError:
             time.sleep(0.02)
             continue
+        sys.stdout.write(f"{SERVES}\n")
+        sys.stdout.flush()
         server.serve_forever()
 
 

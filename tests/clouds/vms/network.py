@@ -17,6 +17,7 @@ from typing import Final
 
 from tests.clouds.vms import processes
 from tests.clouds.vms.ground import VmError, run
+from tests.clouds.vms.metadata import SERVES
 
 METADATA: Final = "169.254.169.254"
 _RULES: Final = """
@@ -65,6 +66,7 @@ class Network:
     def __init__(self, folder: Path, number: int) -> None:
         self._folder = folder
         self._record = folder / "router"
+        self._log = folder / "metadata.log"
         self.number = number
         self.gateway = f"10.{number}.0.1"
         self.link = f"ocvm{number}"
@@ -76,7 +78,7 @@ class Network:
             ["unshare", "--net", sys.executable, "-m", "tests.clouds.vms.metadata",
              METADATA, str(self._folder / "machines")],
             stdin=subprocess.DEVNULL,
-            stdout=(self._folder / "metadata.log").open("wb"),
+            stdout=self._log.open("wb"),
             stderr=subprocess.STDOUT,
             start_new_session=True,
             cwd=Path(__file__).parents[3],
@@ -98,6 +100,7 @@ class Network:
         run("ip", "addr", "add", f"{world}.1/30", "dev", self.link)
         run("ip", "link", "set", self.link, "up")
         run("ip", "route", "add", f"198.18.{self.number}.0/24", "via", f"{world}.2")
+        self._wait_serving()
 
     def down(self) -> None:
         """Remove it."""
@@ -148,6 +151,14 @@ class Network:
                 return
             time.sleep(0.01)
         raise VmError("The machines' router did not start.")
+
+    def _wait_serving(self) -> None:
+        for _ in range(2000):
+            told = self._log.read_text(errors="replace")
+            if SERVES in told:
+                return
+            time.sleep(0.01)
+        raise VmError(f"The metadata service did not start: {told}")
 
 
 def free_numbers() -> Iterator[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
 import shutil
@@ -116,7 +117,8 @@ class Sshd:
     def signal(self, number: int) -> None:
         """Send a signal to the server and to all who serve its connections."""
         for pid in self.members():
-            os.kill(pid, number)
+            with contextlib.suppress(ProcessLookupError):  # a connection that ended by itself
+                os.kill(pid, number)
 
     def stop(self) -> None:
         """End it and every connection."""
