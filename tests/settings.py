@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 BASE_DIR = Path(tempfile.mkdtemp(prefix="oceanid-tests-"))
+_MADE_BY = os.getpid()
+
+
+@atexit.register
+def _remove() -> None:
+    if os.getpid() == _MADE_BY:
+        shutil.rmtree(BASE_DIR, ignore_errors=True)
+
+
 SECRET_KEY = "tests-only-" + "x" * 40
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
