@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from oceanid.models import Scheduler
-from oceanid.services import listing
+from oceanid.services import sifting
 from oceanid.services.asked import SINCE, Asked
 from oceanid.states import JOB_WORDS, JobState
 
@@ -33,7 +33,7 @@ class AppFilter(_Filter):
     parameter_name = "app"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, str]]:
-        return [(app, app) for app in listing.apps()]
+        return [(app, app) for app in sifting.apps()]
 
 
 class StatusFilter(_Filter):

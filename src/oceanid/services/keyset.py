@@ -12,6 +12,8 @@ from typing import Any, Generic, TypeVar
 from django.db.models import F, Field, Func, Model, QuerySet
 
 M = TypeVar("M", bound=Model)
+Mark = tuple[Any, int]
+"""A row's place in an order: its value, and what decides between equal ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,16 @@ class Place:
     after: str = ""
     before: str = ""
     last: bool = False
+
+    @property
+    def is_backward(self) -> bool:
+        """Whether the rows before the place are wanted."""
+        return bool(self.before) or (self.last and not self.after)
+
+    @property
+    def token(self) -> str:
+        """The row's token; "" for an end."""
+        return self.before if self.is_backward else self.after
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +94,10 @@ def token(row: Model, order: Order) -> str:
     return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
 
 
-def mark_of(queryset: QuerySet[M], order: Order, given: str) -> tuple[Any, int] | None:
-    """The place that a token names: the value and what decides between equal ones; or None."""
-    return _place(queryset, order, given)
-
-
 def tie_of(queryset: QuerySet[M], order: Order, given: str) -> int | None:
     """What a token says of the column that decides between equal values; None for no token."""
-    place = _place(queryset, order, given)
-    return None if place is None else int(place[1])
+    mark = mark_of(queryset, order, given)
+    return None if mark is None else mark[1]
 
 
 def page(queryset: QuerySet[M], *, order: Order, place: Place, size: int) -> Page[M]:
@@ -102,19 +109,39 @@ def page(queryset: QuerySet[M], *, order: Order, place: Place, size: int) -> Pag
 
     A token that can't be read counts as none, so an old link shows the first page.
     """
-    backward = bool(place.before) or (place.last and not place.after)
-    start = _place(queryset, order, place.before if backward else place.after)
+    backward, start = place.is_backward, mark_of(queryset, order, place.token)
     rows = _read(queryset, order, start=start, backward=backward, size=size + 1)
-    more = len(rows) > size
-    rows = rows[:size]
+    return turned(rows, order, size=size, backward=backward, is_within=start is not None)
+
+
+def turned(
+    rows: list[M],
+    order: Order,
+    *,
+    size: int,
+    backward: bool,
+    is_within: bool,
+    reached: M | None = None,
+) -> Page[M]:
+    """A page of rows in the order in which they were read.
+
+    Args:
+        rows: The rows, one more than the page has when there are more.
+        order, size: As for a page.
+        backward: Whether they were read backwards.
+        is_within: Whether they were read from a mark on, not from an end.
+        reached: The last row that was looked at, when the reading ended before the page was full.
+    """
+    more, rows = len(rows) > size, rows[:size]
     if backward:
         rows.reverse()
-    has_previous = more if backward else start is not None
-    has_next = (start is not None) if backward else more
+    is_next = is_within if backward else more
+    is_previous = more if backward else is_within
+    before = token(rows[0], order) if rows and is_previous else ""
     return Page(
         rows=rows,
-        next=token(rows[-1], order) if rows and has_next else "",
-        previous=token(rows[0], order) if rows and has_previous else "",
+        next=token(rows[-1], order) if rows and is_next else "",
+        previous=token(reached, order) if backward and reached is not None else before,
     )
 
 
@@ -132,11 +159,17 @@ def sorted_page(
     order = replace(order, by_index=False)
     light = queryset.only("pk", order.field)
     rows = page(light, order=order, place=place, size=size)
-    whole = shown.in_bulk([row.pk for row in rows.rows])
-    return replace(rows, rows=[whole[row.pk] for row in rows.rows if row.pk in whole])
+    return replace(rows, rows=whole([row.pk for row in rows.rows], shown))
 
 
-def _place(queryset: QuerySet[M], order: Order, given: str) -> tuple[Any, Any] | None:
+def whole(keys: Sequence[int], shown: QuerySet[M]) -> list[M]:
+    """The rows of these keys in their order, as far as they are among those that may be shown."""
+    rows = shown.in_bulk(keys)
+    return [rows[key] for key in keys if key in rows]
+
+
+def mark_of(queryset: QuerySet[M], order: Order, given: str) -> Mark | None:
+    """The mark that a token names; None for none, and for a text that is no token."""
     if not given or len(given) > 2000:
         return None
     try:
@@ -157,15 +190,30 @@ def _place(queryset: QuerySet[M], order: Order, given: str) -> tuple[Any, Any] |
 
 
 def _read(
-    queryset: QuerySet[M],
-    order: Order,
-    *,
-    start: tuple[Any, Any] | None,
-    backward: bool,
-    size: int,
+    queryset: QuerySet[M], order: Order, *, start: Mark | None, backward: bool, size: int
 ) -> list[M]:
+    rows: list[M] = []
+    for part in ranges(queryset, order, start=start, backward=backward):
+        rows += part[: size - len(rows)]
+        if len(rows) >= size:
+            break
+    return rows
+
+
+def ranges(
+    queryset: QuerySet[M], order: Order, *, start: Mark | None, backward: bool
+) -> list[QuerySet[M]]:
+    """The rows behind a mark, or from an end on: ranges of an index that are read one after the
+    other, each in its order.
+
+    Args:
+        queryset: The rows.
+        order: The order.
+        start: The mark; None for an end.
+        backward: Whether they are read backwards.
+    """
     if not order.nullable:
-        return _part(queryset, order, start=start, backward=backward, size=size)
+        return _behind(queryset, order, start=start, backward=backward)
     field = order.field
     if not order.by_index:
         field = f"plain_{field}"
@@ -173,46 +221,38 @@ def _read(
     full = queryset.filter(**{f"{field}__isnull": False})
     empty = queryset.filter(**{f"{field}__isnull": True})
     parts: Sequence[tuple[QuerySet[M], bool]] = ((full, False), (empty, True))
-    rows: list[M] = []
+    found: list[QuerySet[M]] = []
     for part, is_empty in reversed(parts) if backward else parts:
         begin = start
         if start is not None and (start[0] is None) is not is_empty:
-            # The place is in the other part: this one is either behind us or whole before us.
+            # The mark is in the other part: this one is either behind us or whole before us.
             if is_empty is backward:
                 continue
             begin = None
-        rows += _part(
-            part, order, start=begin, backward=backward, size=size - len(rows), by_tie=is_empty
-        )
-        if len(rows) >= size:
-            break
-    return rows
+        found += _behind(part, order, start=begin, backward=backward, by_tie=is_empty)
+    return found
 
 
-def _part(
+def _behind(
     queryset: QuerySet[M],
     order: Order,
     *,
-    start: tuple[Any, Any] | None,
+    start: Mark | None,
     backward: bool,
-    size: int,
     by_tie: bool = False,
-) -> list[M]:
+) -> list[QuerySet[M]]:
     names = [order.tie] if by_tie or order.field == order.tie else [order.field, order.tie]
     columns = {name: F(name) if order.by_index else Fenced(F(name)) for name in names}
     descending = order.descending is not backward
     ordering = [each.desc() if descending else each.asc() for each in columns.values()]
     if start is None:
-        return list(queryset.order_by(*ordering)[:size])
+        return [queryset.order_by(*ordering)]
     beyond = "lt" if descending else "gt"
     if len(names) == 1:
-        return list(_where(queryset, columns, {names[0]: (beyond, start[1])}, ordering)[:size])
+        return [_where(queryset, columns, {names[0]: (beyond, start[1])}, ordering)]
     same = {order.field: ("exact", start[0]), order.tie: (beyond, start[1])}
-    rows = list(_where(queryset, columns, same, ordering)[:size])
-    if len(rows) < size:
-        further = _where(queryset, columns, {order.field: (beyond, start[0])}, ordering)
-        rows += further[: size - len(rows)]
-    return rows
+    further = {order.field: (beyond, start[0])}
+    return [_where(queryset, columns, each, ordering) for each in (same, further)]
 
 
 def _where(

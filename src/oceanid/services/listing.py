@@ -8,7 +8,6 @@ from time import monotonic
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
-from django.db import connection
 from django.db.models import F, Q, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
@@ -28,6 +27,7 @@ from oceanid.services.sifting import (
     searched,
     user_id,
 )
+from oceanid.services.walks import InOrder
 
 PAGE_SIZE = 50
 COUNT_LIMIT = 1000
@@ -100,11 +100,15 @@ class Many:
         jobs: They, or the first of them by name when that is how they were searched for.
         by_index: Whether the index of their order is walked.
         notice: That these are the first by name alone; "" when all are there.
+        walk: The way through them when the index has not what the filters leave.
+        first: The first ones on that way, more than a page of them.
     """
 
     jobs: QuerySet[Job]
     by_index: bool = False
     notice: str = ""
+    walk: InOrder | None = None
+    first: Sequence[int] = ()
 
 
 def read(
@@ -159,6 +163,8 @@ def read(
     else:
         many = _many(asked, scoped, reading.narrowed)
     size = reading.size
+    if many.walk is not None:
+        return _gone_through(asked, many.walk, many.first, reading)
     if many.by_index:
         jobs = _shown(many.jobs, asked, reading)
         rows = keyset.page(jobs, order=asked.order, place=asked.place, size=size)
@@ -225,11 +231,37 @@ def _many(
         matching = searched(asked, filtered(asked, within, indexed=covering(asked)))
         return _first_by_name(list(_numbers(matching, *BY_NAME)[: COUNT_LIMIT + 1]))
     jobs = searched(asked, filtered(asked, within, indexed=in_order(asked)), by_index=by_index)
-    if by_index and _is_sorted(asked) and not _is_often(asked, scoped, narrowed):
+    if by_index and _is_sorted(asked):
+        every = narrowed(Job.objects.all())
+        sifted = filtered(asked, every, indexed=frozenset(), column=Fenced)
+        walk = InOrder(scoped, sifted, asked.order)
+        often = walk.first(most=PAGE_SIZE + 1, among=LOOKED_AT)
+        if len(often) > PAGE_SIZE:
+            return Many(sifted, walk=walk, first=often)
         newest = filtered(asked, within, indexed=covering(asked))
         first = Job.objects.filter(pk__in=_numbers(newest, "-id")[:COUNT_LIMIT])
         return Many(first, notice=shared.cut(COUNT_LIMIT, by_name=False))
     return Many(jobs, by_index)
+
+
+def _gone_through(asked: Asked, walk: InOrder, first: Sequence[int], reading: Reading) -> Listing:
+    """A page of jobs that are frequent in their order, where a long stretch may be without any."""
+    order, place, size = asked.order, asked.place, reading.size
+    backward = place.is_backward
+    start = keyset.mark_of(Job.objects.all(), order, place.token)
+    if start is None and not backward and size < len(first):
+        ids = list(first[: size + 1])
+    else:
+        ids = walk.numbers(start=start, backward=backward, most=size + 1)
+    rows = keyset.turned(
+        keyset.whole(ids, _shown(Job.objects.all(), asked, reading)), order,
+        size=size, backward=backward, is_within=start is not None, reached=walk.reached,
+    )  # fmt: skip
+    notice = further = ""
+    if walk.reached is not None:
+        notice = _("The search stopped after a moment, at job %(id)d.") % {"id": walk.reached.pk}
+        further = "" if backward else keyset.token(walk.reached, order)
+    return Listing(rows.rows, rows.next, rows.previous, COUNT_LIMIT, True, notice, further)
 
 
 def _first_by_name(ids: list[int]) -> Many:
@@ -246,22 +278,6 @@ def _is_by_name(asked: Asked) -> bool:
 def _is_sorted(asked: Asked) -> bool:
     """Whether what filters leave is in no index in the order that is asked for."""
     return asked.is_narrowed and asked.sort_name not in WALKED
-
-
-def _is_often(
-    asked: Asked,
-    scoped: QuerySet[Job],
-    narrowed: Callable[[QuerySet[Job]], QuerySet[Job]],
-) -> bool:
-    """Whether a page of jobs is among the first of their scope, in an order that an index has of
-    the whole scope alone."""
-    order = asked.order
-    sign = "-" if order.descending else ""
-    valued = scoped.filter(**{f"{order.field}__isnull": False})
-    first = valued.order_by(f"{sign}{order.field}", f"{sign}{order.tie}").values("pk")[:LOOKED_AT]
-    among = narrowed(Job.objects.filter(pk__in=first))
-    found = filtered(asked, among, indexed=frozenset(), column=Fenced)
-    return len(_numbers(found)[: PAGE_SIZE + 1]) > PAGE_SIZE
 
 
 def _numbers(jobs: QuerySet[Job], *order: str) -> QuerySet[Job, int]:
@@ -302,24 +318,6 @@ def of_ids(ids: list[int], user: policy.Person, asked: Asked) -> Listing:
         jobs, shown, order=Asked().order, place=asked.place, size=PAGE_SIZE
     )  # fmt: skip
     return Listing(found.rows, found.next, found.previous, len(ids))
-
-
-_APPS = """
-WITH RECURSIVE seen(app) AS (
-    SELECT MIN(app) FROM oceanid_job
-    UNION ALL
-    SELECT (SELECT MIN(app) FROM oceanid_job WHERE app > seen.app) FROM seen
-    WHERE seen.app IS NOT NULL
-)
-SELECT app FROM seen WHERE app IS NOT NULL AND app <> '' LIMIT 200
-"""
-
-
-def apps() -> list[str]:
-    """Every app that has a job, found by hopping along the index, not by reading it."""
-    with connection.cursor() as cursor:
-        cursor.execute(_APPS)
-        return [row[0] for row in cursor.fetchall()]
 
 
 def scope(

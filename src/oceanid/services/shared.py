@@ -26,7 +26,7 @@ from oceanid.services.sifting import (
     searched,
     user_id,
 )
-from oceanid.services.walks import ByName, ByNumber, Sources, fulfilling, numbers, sql_of
+from oceanid.services.walks import ByNumber, InOrder, Sources, fulfilling, numbers, sql_of
 from oceanid.states import JOB_ACTIVE, JobState
 
 MOST_SORTED = 200
@@ -139,7 +139,7 @@ def read(
         page = keyset.sorted_page(few, shown, order=asked.order, place=asked.place, size=size)
         return Found(page, min(len(found), most), len(found) > most)
     if is_by_name and asked.sort_name == "name":
-        return _by_name(asked, user, shown, until_id, size=size)
+        return _by_name(asked, user, jobs, shown, until_id, size=size)
     most_sorted = min(most, MOST_SORTED)
     if is_by_name and not asked.since:
         found = _first_by_name(asked, user, jobs, until_id, most=most_sorted + 1)
@@ -212,25 +212,35 @@ def _range(asked: Asked, until_id: int | None) -> tuple[int, int]:
 
 
 def _by_name(
-    asked: Asked, user: policy.Person, shown: QuerySet[Job], until_id: int | None, *, size: int
+    asked: Asked,
+    user: policy.Person,
+    jobs: QuerySet[Job],
+    shown: QuerySet[Job],
+    until_id: int | None,
+    *,
+    size: int,
 ) -> Found:
     """A page of those whose names begin so, gone through as an index has them."""
-    order, place = asked.order, asked.place
-    backward = bool(place.before) or (place.last and not place.after)
-    start = keyset.mark_of(shown, order, place.before if backward else place.after)
+    order, backward = asked.order, asked.place.is_backward
+    start = keyset.mark_of(shown, order, asked.place.token)
     low, high = _range(asked, until_id)
-    candidates = _named(asked).filter(pk__gte=low, pk__lt=high)
-    matching = _matching(replace(asked, q=""), shown, user)
-    condition = policy.is_shared_sql(user, "part.id")
-    walk = ByName(candidates, matching, condition, descending=order.descending is not backward)
-    rows = walk.rows(start=start, most=size + 1)
-    page = _turned(rows, order, size=size, backward=backward, is_within=start is not None)
-    if not walk.is_cut:
-        is_whole = start is None and len(rows) <= size
-        return Found(page, len(rows) if is_whole else None)
-    name, number = walk.reached
-    notice = _("The search stopped after a moment, at “%(name)s”.") % {"name": name}
-    further = "" if backward else keyset.token(Job(pk=number, name_key=name), order)
+    walk = InOrder(
+        _named(asked).filter(pk__gte=low, pk__lt=high),
+        _matching(replace(asked, q=""), jobs, user),
+        order,
+        policy.is_shared_sql(user, "part.id"),
+    )
+    ids = walk.numbers(start=start, backward=backward, most=size + 1)
+    page = keyset.turned(
+        keyset.whole(ids, shown), order,
+        size=size, backward=backward, is_within=start is not None, reached=walk.reached,
+    )  # fmt: skip
+    if walk.reached is None:
+        is_whole = start is None and len(ids) <= size
+        return Found(page, len(ids) if is_whole else None)
+    notice = _("The search stopped after a moment, at “%(name)s”.")
+    notice %= {"name": walk.reached.name_key}
+    further = "" if backward else keyset.token(walk.reached, order)
     return Found(page, None, False, notice, further)
 
 
@@ -238,22 +248,6 @@ def _named(asked: Asked) -> QuerySet[Job]:
     """Everyone's jobs as filters leave them, as an index has them by name."""
     alone = asked.only(("status", "app", "scheduler", "q"), scope="all")
     return searched(alone, filtered(alone, Job.objects.all(), indexed=covering(alone)))
-
-
-def _turned(
-    rows: list[Job], order: keyset.Order, *, size: int, backward: bool, is_within: bool
-) -> Page[Job]:
-    """A page of rows that were read one too many, in the order in which they were looked for."""
-    more, rows = len(rows) > size, rows[:size]
-    if backward:
-        rows.reverse()
-    is_next = is_within if backward else more
-    is_previous = more if backward else is_within
-    return Page(
-        rows,
-        keyset.token(rows[-1], order) if rows and is_next else "",
-        keyset.token(rows[0], order) if rows and is_previous else "",
-    )
 
 
 def _first_by_name(
@@ -305,20 +299,21 @@ def _by_creation(
     asked: Asked, walk: ByNumber, shown: QuerySet[Job], *, size: int, most: int
 ) -> Found:
     order, place = asked.order, asked.place
-    backward = bool(place.before) or (place.last and not place.after)
+    backward = place.is_backward
     ascending = order.descending is backward
-    mark = keyset.tie_of(shown, order, place.before if backward else place.after)
+    mark = keyset.tie_of(shown, order, place.token)
     start = mark if mark is not None else (0 if ascending else ENDS)
     ids = walk.numbers(ascending=ascending, start=start, most=size + 1)
-    whole = shown.in_bulk(ids)
-    rows = [whole[number] for number in ids if number in whole]
-    page = _turned(rows, order, size=size, backward=backward, is_within=mark is not None)
+    reached = Job(pk=walk.reached) if walk.is_cut else None
+    page = keyset.turned(
+        keyset.whole(ids, shown), order,
+        size=size, backward=backward, is_within=mark is not None, reached=reached,
+    )  # fmt: skip
     count, is_more = (None, False) if asked.is_filtered else (most, True)
-    if not walk.is_cut:
+    if reached is None:
         return Found(page, count, is_more)
     notice = _("The search stopped after a moment, at job %(id)d.") % {"id": walk.reached}
-    further = "" if backward else keyset.token(Job(pk=walk.reached), order)
-    return Found(page, count, is_more, notice, further)
+    return Found(page, count, is_more, notice, "" if backward else keyset.token(reached, order))
 
 
 def _matching(asked: Asked, jobs: QuerySet[Job], user: policy.Person) -> QuerySet[Job]:

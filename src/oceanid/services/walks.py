@@ -1,4 +1,4 @@
-"""Goes through very many jobs in portions, by number or by name, and ends in time."""
+"""Goes through very many jobs in portions, by number or as an index has them, and ends in time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from django.db.models import F, QuerySet
 from django.db.models.expressions import RawSQL
 
 from oceanid.models import Job
-from oceanid.services.keyset import Unindexed
+from oceanid.services import keyset
+from oceanid.services.keyset import Fenced, Mark, Order
 
 SECONDS = 1.5
 """How long is looked for jobs that filters leave."""
@@ -98,67 +99,76 @@ class ByNumber:
 
 
 @dataclass(slots=True)
-class ByName:
-    """Goes through jobs by name, as an index has them, and keeps those that match.
+class InOrder:
+    """Goes through jobs in the order of an index, and keeps those that match.
 
     Args:
-        candidates: A range of an index that ends in the name and the number.
+        candidates: The jobs that the index has so.
         matching: The jobs that count, their filters not answered by an index.
+        order: The order.
         condition: What a job's number must fulfil, as SQL about ``part.id`` with its values:
             looked at before the job itself is read.
-        descending: Whether the last name comes first.
     """
 
     candidates: QuerySet[Job]
     matching: QuerySet[Job]
-    condition: Condition
-    descending: bool
-    reached: tuple[str, int] = ("", 0)
-    is_cut: bool = False
+    order: Order
+    condition: Condition | None = None
+    reached: Job | None = None
+    """The last job that was looked at, when the time was up before enough were found."""
 
-    def rows(self, *, start: tuple[str, int] | None, most: int) -> list[Job]:
-        """The first that match behind a name and number; fewer when the time is up: then it
-        ``is_cut``."""
-        found: list[Job] = []
+    def first(self, *, most: int, among: int) -> list[int]:
+        """The first that match among so many from the beginning that have a value."""
+        names = self._behind(None, backward=False)[0].values("id")
+        found = self._portion(names[: int(AHEAD * most)], most, backward=False)
+        return found if len(found) >= most else self._portion(names[:among], most, backward=False)
+
+    def numbers(self, *, start: Mark | None, backward: bool, most: int) -> list[int]:
+        """The first that match behind a mark, or from an end on.
+
+        Fewer when the time is up: then ``reached`` says where.
+
+        Args:
+            start: The mark; None for an end.
+            backward: Whether they are gone through from the end.
+            most: How many are wanted.
+        """
+        found: list[int] = []
         end, size = monotonic() + SECONDS, max(1, int(AHEAD * most))
-        parts = self._behind(start)
+        parts = self._behind(start, backward=backward)
         while parts:
-            names = parts[0].order_by(*self._order(F)).values("id")
-            portion = names[:size].query.sql_with_params()
-            within = RawSQL(*fulfilling(*portion, self.condition))  # noqa: S611 - Django's own words
-            matching = self.matching.filter(pk__in=within).order_by(*self._order(_unindexed))
-            rows = matching[: most - len(found)]
+            rows = self._portion(
+                parts[0].values("id")[:size], most - len(found), backward=backward
+            )  # fmt: skip
             found += rows
             if len(found) >= most:
                 return found
-            edge = names.values_list("name_key", "pk")[size - 1 : size].first()
+            edge = parts[0].only(self.order.field)[size - 1 : size].first()
             if edge is None:
                 parts = parts[1:]
                 continue
             if monotonic() > end:
-                self.is_cut, self.reached = True, edge
+                self.reached = edge
                 return found
-            parts, size = self._behind(edge), further(size, len(rows), most - len(found))
+            mark = (getattr(edge, self.order.field), edge.pk)
+            parts = self._behind(mark, backward=backward)
+            size = further(size, len(rows), most - len(found))
         return found
 
-    def _behind(self, start: tuple[str, int] | None) -> list[QuerySet[Job]]:
-        """Those with the same name and a number behind, then those with a name behind."""
-        if start is None:
-            return [self.candidates]
-        beyond = "lt" if self.descending else "gt"
-        name, number = start
-        return [
-            self.candidates.filter(**{"name_key": name, f"pk__{beyond}": number}),
-            self.candidates.filter(**{f"name_key__{beyond}": name}),
-        ]
+    def _behind(self, start: Mark | None, *, backward: bool) -> list[QuerySet[Job]]:
+        return keyset.ranges(self.candidates, self.order, start=start, backward=backward)
 
-    def _order(self, column: Any) -> list[Any]:
-        columns = [column("name_key"), column("id")]
-        return [each.desc() if self.descending else each.asc() for each in columns]
-
-
-def _unindexed(name: str) -> Unindexed:
-    return Unindexed(F(name))
+    def _portion(self, names: QuerySet[Job, Any], most: int, *, backward: bool) -> list[int]:
+        sql, values = names.query.sql_with_params()
+        if self.condition is None:
+            named = RawSQL(sql, values)  # noqa: S611 - Django's own words
+        else:
+            named = RawSQL(*fulfilling(sql, values, self.condition))  # noqa: S611 - Django's own words
+        columns = [Fenced(F(self.order.field)), Fenced(F("pk"))]
+        descending = self.order.descending is not backward
+        ordering = [each.desc() if descending else each.asc() for each in columns]
+        rows = self.matching.filter(pk__in=named).order_by(*ordering)
+        return list(rows.values_list("pk", flat=True)[:most])
 
 
 def further(size: int, found: int, missing: int) -> int:

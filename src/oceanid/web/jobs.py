@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from oceanid.models import Scheduler
-from oceanid.services import columns, hearing, listing, policy, views
+from oceanid.services import columns, hearing, listing, policy, sifting, views
 from oceanid.services.asked import ACTIVE, SCOPES, SINCE, SORTS, Asked
 from oceanid.services.columns import Column
 from oceanid.states import JOB_WORDS, JobState
@@ -50,7 +50,7 @@ def job_list(request: HttpRequest) -> HttpResponse:
     saved = views.offered(request.user)
     context |= {
         "statuses": [word for state, word in JOB_WORDS.items() if state is not JobState.OTHER],
-        "apps": listing.apps(),
+        "apps": sifting.apps(),
         "schedulers": Scheduler.objects.order_by("name").values_list("name", flat=True)[:200],
         "spans": [(key, label) for key, (label, _span) in SINCE.items()],
         "last_event": hearing.newest(),
