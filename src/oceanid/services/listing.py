@@ -27,7 +27,7 @@ from oceanid.services.sifting import (
     searched,
     user_id,
 )
-from oceanid.services.walks import InOrder
+from oceanid.services.walks import InOrder, named
 
 PAGE_SIZE = 50
 COUNT_LIMIT = 1000
@@ -239,7 +239,8 @@ def _many(
         if len(often) > PAGE_SIZE:
             return Many(sifted, walk=walk, first=often)
         newest = filtered(asked, within, indexed=covering(asked))
-        first = Job.objects.filter(pk__in=_numbers(newest, "-id")[:COUNT_LIMIT])
+        ids = _numbers(newest, "-id")[:COUNT_LIMIT]
+        first = named(Job.objects.all(), *ids.query.sql_with_params())
         return Many(first, notice=shared.cut(COUNT_LIMIT, by_name=False))
     return Many(jobs, by_index)
 

@@ -7,7 +7,6 @@ from math import isqrt
 from typing import Any
 
 from django.db.models import Q, QuerySet
-from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext as _
 
 from oceanid.models import Job, JobShare
@@ -26,7 +25,7 @@ from oceanid.services.sifting import (
     searched,
     user_id,
 )
-from oceanid.services.walks import ByNumber, InOrder, Sources, fulfilling, numbers, sql_of
+from oceanid.services.walks import ByNumber, InOrder, Sources, fulfilling, named, numbers, sql_of
 from oceanid.states import JOB_ACTIVE, JobState
 
 MOST_SORTED = 200
@@ -257,8 +256,7 @@ def _first_by_name(
     first = _named(asked).order_by("name_key", "id").values("id")
     begun, values = first[:SIFTED_BY_NAME].query.sql_with_params()
     shared = fulfilling(begun, values, policy.is_shared_sql(user, "part.id"))
-    within = RawSQL(*shared)  # noqa: S611 - Django's own words
-    rows = _matching(replace(asked, q=""), jobs.filter(pk__in=within), user)
+    rows = _matching(replace(asked, q=""), named(jobs, *shared), user)
     rows = created(rows, asked)
     if until_id is not None:
         rows = rows.filter(pk__lte=until_id)

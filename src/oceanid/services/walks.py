@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, QuerySet
+from django.db.models import BooleanField, F, QuerySet
 from django.db.models.expressions import RawSQL
 
 from oceanid.models import Job
@@ -81,10 +81,7 @@ class ByNumber:
             way = "ASC" if ascending else "DESC"
             found = numbers(f"{sql} ORDER BY 1 {way} LIMIT {int(most)}", values)
             return [number for number in found if self._low <= number < self._high]
-        # A list where few are left: PostgreSQL would look for these among all.
-        within: Any = RawSQL(sql, values)  # noqa: S611 - Django's own words
-        within = within if self._condition is None else numbers(sql, values)
-        matching = self._matching.filter(pk__in=within, pk__gte=self._low, pk__lt=self._high)
+        matching = named(self._matching, sql, values).filter(pk__gte=self._low, pk__lt=self._high)
         rows = matching.order_by("pk" if ascending else "-pk").values_list("pk", flat=True)
         return list(rows[:most])
 
@@ -159,15 +156,13 @@ class InOrder:
         return keyset.ranges(self.candidates, self.order, start=start, backward=backward)
 
     def _portion(self, names: QuerySet[Job, Any], most: int, *, backward: bool) -> list[int]:
-        sql, values = names.query.sql_with_params()
-        if self.condition is None:
-            named = RawSQL(sql, values)  # noqa: S611 - Django's own words
-        else:
-            named = RawSQL(*fulfilling(sql, values, self.condition))  # noqa: S611 - Django's own words
+        given: tuple[str, Sequence[Any]] = names.query.sql_with_params()
+        if self.condition is not None:
+            given = fulfilling(*given, self.condition)
         columns = [Fenced(F(self.order.field)), Fenced(F("pk"))]
         descending = self.order.descending is not backward
         ordering = [each.desc() if descending else each.asc() for each in columns]
-        rows = self.matching.filter(pk__in=named).order_by(*ordering)
+        rows = named(self.matching, *given).order_by(*ordering)
         return list(rows.values_list("pk", flat=True)[:most])
 
 
@@ -183,6 +178,19 @@ def fulfilling(sql: str, values: Sequence[Any], condition: Condition) -> tuple[s
     told, more = condition
     whole = f"SELECT part.id FROM ({sql}) AS part WHERE {told}"  # noqa: S608 - Django's own words
     return whole, [*values, *more]
+
+
+def named(jobs: QuerySet[Job], sql: str, values: Sequence[Any]) -> QuerySet[Job]:
+    """Those of some jobs whose numbers a bounded statement gives.
+
+    PostgreSQL makes a list of them first. As a table to join it would have to guess how they are
+    found among the others, and where it knows little of these it goes through all (measured).
+    """
+    if connection.vendor == "postgresql":
+        column = f'"{Job._meta.db_table}"."id"'
+        told = RawSQL(f"{column} = ANY(ARRAY({sql}))", values, BooleanField())  # noqa: S611
+        return jobs.filter(told)
+    return jobs.filter(pk__in=RawSQL(sql, values))  # noqa: S611 - Django's own words
 
 
 def numbers(sql: str, values: Sequence[Any]) -> list[int]:

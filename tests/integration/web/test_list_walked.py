@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 
 STRETCHES = (("hymod", 70), ("floods", 150), ("hymod", 12), ("floods", 40), ("hymod", 30))
 """Apps of the jobs that ended, the last first: how many of each stand one behind the other."""
-SOME = listing.Reading(size=7)
+SOME = listing.Reading(size=20)
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def jobs(owner: User, monkeypatch: pytest.MonkeyPatch) -> list[Job]:
     """Jobs as above, several with the same end, and such as have not ended; those of hymod."""
     owner.user_permissions.add(Permission.objects.get(codename="view_all_jobs"))
     monkeypatch.setattr(listing, "COUNT_LIMIT", 60)
-    monkeypatch.setattr(walks, "AHEAD", 0.5)
+    monkeypatch.setattr(walks, "AHEAD", 1)
     now = timezone.now()
     apps = [app for app, count in STRETCHES for _each in range(count)]
     ended = [
@@ -70,7 +70,7 @@ def test_a_long_stretch_without_any_ends_the_look_in_time_and_it_goes_on(
         ids = [job.pk for job in found.jobs]
         seen = ids + seen if backward else seen + ids
         stops += bool(found.notice)
-        assert found.notice or len(ids) == 7 or not (found.previous if backward else found.next)
+        assert found.notice or len(ids) == 20 or not (found.previous if backward else found.next)
         further = found.previous if backward else found.next or found.searched_to
         if not further:
             break
@@ -99,7 +99,7 @@ def test_with_time_enough_every_page_is_full_and_leads_back(
         place = {"after": found.next}
     assert list(itertools.chain.from_iterable(pages)) == expected
     last = page(owner, {"at": "last"}, sort=sort)
-    assert [job.pk for job in last.jobs] == expected[-7:]
+    assert [job.pk for job in last.jobs] == expected[-20:]
 
 
 def test_the_page_says_where_it_stopped_and_leads_on(
